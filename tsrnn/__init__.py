@@ -1,0 +1,11 @@
+"""tsrnn: an executable reproduction of Khajehabdollahi et al., ICLR 2024.
+
+Each module is a section of the paper: `tasks`, `recurrence` and `model`, `curriculum`, `training`, `zoo`
+(trained networks on disk), `evaluation`.
+"""
+
+__version__ = "0.1.0"
+
+
+class InputError(ValueError):
+    """What was asked for cannot be done; the message names the value and what is allowed."""

@@ -1,0 +1,5 @@
+"""`python -m tsrnn` is `tsrnn`."""
+
+from tsrnn.cli import main
+
+main()

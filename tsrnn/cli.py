@@ -1,0 +1,179 @@
+"""The command line: `tsrnn train`, `tsrnn evaluate`, `tsrnn zoo`."""
+
+import secrets
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tsrnn import InputError, evaluation, training, zoo
+from tsrnn.config import TrainConfig
+from tsrnn.runs import recorded_config
+
+app = typer.Typer(
+    help="Train, evaluate and list the recurrent networks of 'Emergent mechanisms for long timescales depend "
+    "on training curriculum and affect performance in memory tasks' (ICLR 2024).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Curriculum = Annotated[
+    str,
+    typer.Option(
+        "-c",
+        "--curriculum_type",
+        "--curriculum",
+        help="cumulative (multi-head: all N so far, a readout each), single (single-head: the newest N "
+        "only), sliding (a window of -ih heads), single_nocurr (one N, -ni, from scratch).",
+    ),
+]
+TaskName = Annotated[
+    str,
+    typer.Option(
+        "-t",
+        "--task",
+        help="parity (sum of the last N bits, modulo 2) or dms (is the last bit the same as the one N - 1 "
+        "steps before?).",
+    ),
+]
+BasePath = Annotated[
+    Path | None,
+    typer.Option("-b", "--base_path", "--out", help="Folder of networks. [default: trained_models]"),
+]
+Number = Annotated[int, typer.Option("-n", "--network_number", help="Number in the folder's name.")]
+
+
+@app.command()
+def train(
+    curriculum_type: Curriculum = "cumulative",
+    task: TaskName = "parity",
+    runs: Annotated[
+        int, typer.Option("-r", "--runs", help="Networks trained side by side; seeds and numbers count up.")
+    ] = 1,
+    init_heads: Annotated[
+        int, typer.Option("-ih", "--init_heads", help="Heads (values of N) to start with.")
+    ] = 1,
+    add_heads: Annotated[
+        int, typer.Option("-dh", "--add_heads", help="Heads to add at a success (cumulative).")
+    ] = 1,
+    forget_heads: Annotated[
+        int, typer.Option("-fh", "--forget_heads", help="Heads to drop, and to add, at a success (sliding).")
+    ] = 1,
+    seed: Annotated[
+        int | None, typer.Option("-s", "--seed", help="Seed of weights and data. [default: drawn, recorded]")
+    ] = None,
+    network_number: Number = 1,
+    tau: Annotated[
+        float | None, typer.Option("-T", "--tau", help="Fix all time constants at this. [default: trained]")
+    ] = None,
+    model: Annotated[
+        str,
+        typer.Option(
+            "-m", "--model_type", "--variant", help="default, or mod (tau outside the nonlinearity)."
+        ),
+    ] = "default",
+    activation: Annotated[
+        str, typer.Option("-a", "--afunc", "--activation", help="leakyrelu, relu, tanh or sigmoid.")
+    ] = "leakyrelu",
+    neurons: Annotated[int, typer.Option("-nn", "--neurons", "--hidden", help="Units in the network.")] = 500,
+    first_n: Annotated[int, typer.Option("-ni", "--first_n", help="The N to start with.")] = 2,
+    max_n: Annotated[
+        int | None, typer.Option(help="Stop when this N is solved. [default: as far as there are heads]")
+    ] = None,
+    max_epochs: Annotated[int, typer.Option(help="Stop after this many epochs of 600 steps.")] = 1000,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    base_path: BasePath = None,
+) -> None:
+    """Train networks to the published protocol.
+
+    After each epoch everything is saved: press Ctrl-C at any time, and the same command goes on from there.
+
+    Example: tsrnn train -c cumulative -t parity -s 1 --max-n 10
+    """
+    base = base_path or zoo.default_base_path()
+    values: dict[str, Any] = {
+        "curriculum": curriculum_type,
+        "task": task,
+        "network_number": network_number,
+        "first_n": first_n,
+        "init_heads": init_heads,
+        "add_heads": add_heads,
+        "forget_heads": forget_heads,
+        "neurons": neurons,
+        "model": model,
+        "activation": activation,
+        "tau": tau,
+        "max_n": max_n,
+        "max_epochs": max_epochs,
+    }
+    if seed is None:  # go on with the run that is there, if there is one
+        recorded = recorded_config(base / TrainConfig(**values).folder()) or {}
+        seed = recorded.get("seed", secrets.randbelow(2**32))
+        typer.echo(f"seed {seed}")
+    config = TrainConfig(**values, seed=seed)
+    try:
+        folders = training.train(config, runs, base, device)
+    except KeyboardInterrupt:
+        typer.echo(
+            f"\nStopped. All finished epochs are saved; the same command with -s {seed} goes on from there.",
+            err=True,
+        )
+        raise typer.Exit(130) from None
+    for folder in folders:
+        typer.echo(f"saved in {folder}")
+
+
+@app.command()
+def evaluate(
+    curriculum_type: Curriculum = "cumulative",
+    task: TaskName = "parity",
+    network_number: Number = 1,
+    n_min: Annotated[
+        int | None, typer.Option(help="Smallest N of the checkpoint. [default: its last one]")
+    ] = None,
+    n_max: Annotated[
+        int | None, typer.Option(help="Largest N of the checkpoint. [default: its last one]")
+    ] = None,
+    variant: Annotated[
+        str, typer.Option(help="The folder name's part before 'network', e.g. mod_tanh.")
+    ] = "",
+    batches: Annotated[int, typer.Option(help="Batches of 256 fresh sequences.")] = 50,
+    seed: Annotated[int, typer.Option("-s", "--seed", help="Seed of the sequences.")] = 0,
+    base_path: BasePath = None,
+) -> None:
+    """Measure the accuracy of a trained network for every N, on fresh sequences.
+
+    Example: tsrnn evaluate -c cumulative -t parity -n 1 --n-max 10
+    """
+    base = base_path or zoo.default_base_path()
+    folder = base / zoo.folder_name(curriculum_type, task, network_number, variant)
+    if n_max is None:
+        n_min, n_max = zoo.last_checkpoint(folder)
+    elif n_min is None:
+        n_min = n_max if curriculum_type.startswith("single") else 2
+    network = zoo.load_model(curriculum_type, task, network_number, n_min, n_max, base, variant)
+    table = evaluation.accuracy(network, task, batches=batches, seed=seed)
+    typer.echo(
+        table[["N", "accuracy", "sequences"]].to_string(index=False, formatters={"accuracy": "{:.2%}".format})
+    )
+
+
+@app.command("zoo")
+def list_zoo(base_path: BasePath = None) -> None:
+    """List the trained networks: how far each came, in how many epochs."""
+    base = base_path or zoo.default_base_path()
+    table = zoo.index(base)
+    if table.empty:
+        raise InputError(f"no trained networks in {base}: make some with `tsrnn train`")
+    typer.echo(table.to_string(index=False, formatters={"minutes": "{:.1f}".format}))
+
+
+def main() -> None:
+    """Run the command line; input that cannot be used is one line on stderr and exit code 2."""
+    try:
+        app()
+    except InputError as error:
+        print(f"tsrnn: {error}", file=sys.stderr)
+        sys.exit(2)

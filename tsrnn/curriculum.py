@@ -1,0 +1,90 @@
+"""Which N are trained now, and what comes after a success (paper, section 2.3).
+
+| name | paper | trained at once | after a success |
+|---|---|---|---|
+| `single` | single-head | one N, always read by head 0 | N + 1 |
+| `cumulative` | multi-head | 2 ... N, a head each | `add_heads` new N with new heads, all kept |
+| `sliding` | sliding | `init_heads` N, a head each | the `forget_heads` oldest dropped, as many added |
+| `single_nocurr` | no curriculum | one N from scratch | the end |
+
+Many heads from the start, without a curriculum, is `cumulative` with `init_heads` = all of them.
+"""
+
+from dataclasses import dataclass, replace
+
+from tsrnn import InputError
+from tsrnn.model import HEADS
+
+CURRICULA = ("cumulative", "sliding", "single", "single_nocurr")
+LARGEST_N = 10_000
+
+
+@dataclass(frozen=True)
+class Curriculum:
+    """The N from `n_min` to `n_max` that are trained now. Make the first with `start`."""
+
+    kind: str
+    first_n: int
+    init_heads: int
+    add_heads: int
+    forget_heads: int
+    n_min: int
+    n_max: int
+
+    @property
+    def one_head(self) -> bool:
+        return self.kind in ("single", "single_nocurr")
+
+    @property
+    def ns(self) -> range:
+        return range(self.n_min, self.n_max + 1)
+
+    @property
+    def heads(self) -> range:
+        """The head that reads each of `ns`."""
+        return range(1) if self.one_head else range(self.n_min - self.first_n, self.n_max - self.first_n + 1)
+
+    @property
+    def largest_n(self) -> int:
+        """The largest N that there is a head for."""
+        return LARGEST_N if self.one_head else self.first_n + HEADS - 1
+
+    @property
+    def label(self) -> str:
+        """The name in folder names: `cumulative`, `sliding_10_5`, ..."""
+        return f"sliding_{self.init_heads}_{self.forget_heads}" if self.kind == "sliding" else self.kind
+
+    def next(self) -> "Curriculum | None":
+        """What is trained after a success; None if there is nothing more, or no head left for it."""
+        dropped, added = {
+            "single": (1, 1),
+            "cumulative": (0, self.add_heads),
+            "sliding": (self.forget_heads, self.forget_heads),
+            "single_nocurr": (0, 0),
+        }[self.kind]
+        after = replace(self, n_min=self.n_min + dropped, n_max=self.n_max + added)
+        return after if added and after.n_max <= self.largest_n else None
+
+
+def start(
+    kind: str, first_n: int = 2, init_heads: int = 1, add_heads: int = 1, forget_heads: int = 1
+) -> Curriculum:
+    """The curriculum before the first epoch. Raises InputError if a value is out of range."""
+    if kind not in CURRICULA:
+        raise InputError(f"unknown curriculum {kind!r}: choose one of {', '.join(CURRICULA)}")
+    if not 2 <= first_n <= LARGEST_N:
+        raise InputError(f"first N = {first_n}: choose 2 to {LARGEST_N}")
+    for name, value in {"init": init_heads, "add": add_heads, "forget": forget_heads}.items():
+        if not 1 <= value <= HEADS:
+            raise InputError(f"{name} heads = {value}: choose 1 to {HEADS}")
+    first = Curriculum(
+        kind, first_n, init_heads, add_heads, forget_heads, n_min=first_n, n_max=first_n + init_heads - 1
+    )
+    if first.one_head and init_heads > 1:
+        raise InputError(f"init heads = {init_heads}: a {kind} curriculum has 1 head")
+    if kind == "sliding" and forget_heads > init_heads:
+        raise InputError(
+            f"forget heads = {forget_heads}: a sliding curriculum that holds {init_heads} (init heads) "
+            f"can forget 1 to {init_heads}"
+        )
+    return first

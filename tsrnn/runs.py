@@ -1,0 +1,219 @@
+"""One network in training, and how it is kept on disk: begun, saved after every epoch, taken up again.
+
+A run's folder holds config.json, history.csv, promotions.parquet, checkpoints, and in `state/` all that
+training needs to go on. `state/` is written last: what the other files say of a later epoch does not count.
+"""
+
+import fcntl
+import json
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors import safe_open
+from safetensors.torch import save as to_safetensors
+from torch import Tensor
+
+import tsrnn
+from tsrnn import InputError, zoo
+from tsrnn import curriculum as curricula
+from tsrnn.config import TrainConfig
+from tsrnn.model import initial_parameters
+
+# A run may go on with other values of these; all others must be what it was begun with.
+MAY_CHANGE = ("max_n", "max_epochs")
+
+
+@dataclass
+class Run:
+    """One network in training, as it stands between two epochs."""
+
+    config: TrainConfig
+    folder: Path
+    generator: torch.Generator
+    parameters: dict[str, Tensor]
+    momentum: dict[str, Tensor]
+    now: curricula.Curriculum
+    epoch: int = 0
+    complete: bool = False  # solved the last N that there is
+    ensemble: list[int] = field(default_factory=list)  # network numbers trained together in the last epoch
+    history: list[dict[str, Any]] = field(default_factory=list)
+    promotions: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    @property
+    def finished(self) -> bool:
+        beyond = self.config.max_n is not None and self.now.n_max > self.config.max_n
+        return self.complete or beyond or self.epoch >= self.config.max_epochs
+
+
+def recorded_config(folder: Path) -> dict[str, Any] | None:
+    """The `train` part of the folder's config.json, or None if there is none."""
+    path = folder / "config.json"
+    if not path.exists():
+        return None
+    try:
+        recorded: dict[str, Any] = json.loads(path.read_text())["train"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is damaged: {error}") from error
+    return recorded
+
+
+def check_folder(config: TrainConfig, folder: Path) -> None:
+    """Raise InputError unless the folder is new, or holds this very run and its state."""
+    recorded = recorded_config(folder)
+    if recorded is None:
+        if folder.exists() and any(p.name != "state" and p.name[0] != "." for p in folder.iterdir()):
+            raise InputError(f"{folder} holds files but no config.json: it is not a run of tsrnn")
+        return
+    for f in fields(config):
+        ours = getattr(config, f.name)
+        if f.name not in MAY_CHANGE and recorded.get(f.name) != ours:
+            raise InputError(
+                f"{folder} holds a different run, with {f.name} = {recorded.get(f.name)}, not {ours}; "
+                "choose another network number (-n) or base path (-b)"
+            )
+    if not states_on_disk(folder) and (folder / "history.csv").exists():
+        raise InputError(
+            f"{folder} holds a trained network without its training state: it cannot go on; "
+            "choose another network number (-n) or base path (-b)"
+        )
+
+
+@contextmanager
+def claim(folder: Path) -> Iterator[None]:
+    """Make the folder and hold it against other processes. Raises InputError if that is not possible."""
+    try:
+        (folder / "state").mkdir(parents=True, exist_ok=True)
+        lock = (folder / "state" / "lock").open("w")
+    except OSError as error:
+        raise InputError(f"cannot write to {folder}: {error.strerror}") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise InputError(f"{folder} is being trained by another process") from error
+        for unfinished in folder.rglob(".*"):  # files that a killed process was writing
+            unfinished.unlink()
+        yield
+
+
+def seeded(seed: int, purpose: int) -> torch.Generator:
+    """A generator of its own for each purpose of a run: 0 initial weights, 1 data."""
+    drawn = np.random.SeedSequence([seed, purpose]).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(drawn) % 2**63)
+
+
+def open_run(config: TrainConfig, folder: Path, device: str) -> Run:
+    """The run as last saved, or fresh."""
+    saved = states_on_disk(folder)
+    if not saved:
+        parameters = initial_parameters(config.architecture(), seeded(config.seed, 0))
+        momentum = {
+            name: torch.zeros_like(p) for name, p in parameters.items() if name != "tau" or config.tau is None
+        }
+        run = Run(config, folder, seeded(config.seed, 1), parameters, momentum, config.start())
+        save_config(run, device)
+        save_state(run)
+    else:
+        run = load_state(config, folder, max(saved.items())[1])
+        save_config(run, device)
+    return run
+
+
+def save_config(run: Run, device: str) -> None:
+    path = run.folder / "config.json"
+    about = {
+        "train": asdict(run.config),
+        "tsrnn": tsrnn.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu",
+    }
+    if path.exists():  # where the run was begun stays on record
+        about = json.loads(path.read_text()) | {"train": about["train"]}
+    zoo.write_atomically(path, (json.dumps(about, indent=2) + "\n").encode())
+
+
+def save_promotions(run: Run) -> None:
+    path = run.folder / "promotions.parquet"
+    table = run.promotions.astype({"measure": "category", "value": "float32"})
+    zoo.write_atomically(path, table.to_parquet(index=False))
+
+
+def save_state(run: Run) -> None:
+    """Two files take turns, so that a run can also step back one epoch (see `resume`)."""
+    tensors = {f"parameters.{name}": p for name, p in run.parameters.items()}
+    tensors |= {f"momentum.{name}": p for name, p in run.momentum.items()}
+    tensors["generator"] = run.generator.get_state()
+    about = {
+        "epoch": run.epoch,
+        "n": [run.now.n_min, run.now.n_max],
+        "complete": run.complete,
+        "ensemble": run.ensemble,
+    }
+    content = to_safetensors(tensors, metadata={"run": json.dumps(about)})
+    zoo.write_atomically(run.folder / "state" / f"{run.epoch % 2}.safetensors", content)
+
+
+def states_on_disk(folder: Path) -> dict[int, Path]:
+    """Epoch -> saved state, of the last two epochs."""
+    found = {}
+    for path in (folder / "state").glob("[01].safetensors"):
+        with safe_open(path, framework="pt") as file:
+            found[json.loads(file.metadata()["run"])["epoch"]] = path
+    return found
+
+
+def load_state(config: TrainConfig, folder: Path, path: Path) -> Run:
+    """The run at a saved state; what history and promotions hold of later epochs is dropped."""
+    with safe_open(path, framework="pt") as file:
+        about = json.loads(file.metadata()["run"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+    def part(prefix: str) -> dict[str, Tensor]:
+        return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+    generator = torch.Generator()
+    generator.set_state(tensors["generator"])
+    n_min, n_max = about["n"]
+    run = Run(
+        config,
+        folder,
+        generator,
+        part("parameters."),
+        part("momentum."),
+        replace(config.start(), n_min=n_min, n_max=n_max),
+        about["epoch"],
+        about["complete"],
+        about["ensemble"],
+    )
+    if (folder / "history.csv").exists():
+        history = pd.read_csv(folder / "history.csv", float_precision="round_trip")
+        run.history = list(history[history["epoch"] <= run.epoch].T.to_dict().values())
+    if (folder / "promotions.parquet").exists():
+        promotions = pd.read_parquet(folder / "promotions.parquet")
+        run.promotions = promotions[promotions["epoch"] <= run.epoch].astype({"measure": str})
+    return run
+
+
+def resume(runs: list[Run]) -> list[Run]:
+    """The same runs, in step again if an ensemble was killed while it saved, one network after the other.
+
+    Those that had already saved the epoch go back to the one before: it is repeated by all together, so that
+    the arithmetic is what it would have been.
+    """
+    behind = min(runs, key=lambda run: run.epoch)
+    together = []
+    for run in runs:
+        ahead = run.epoch == behind.epoch + 1 and behind.config.network_number in run.ensemble
+        before = states_on_disk(run.folder).get(behind.epoch) if ahead else None
+        together.append(load_state(run.config, run.folder, before) if before else run)
+    return together

@@ -1,0 +1,260 @@
+"""Training to the published protocol (paper, section 2.3 and appendix A): epochs, promotion, resume.
+
+An epoch is 600 steps of SGD on fresh batches, then 50 test batches. When the mean accuracy over the heads
+and the accuracy of the newest head are both above 98 %, the network is promoted: measured, saved, and given
+what its curriculum trains next.
+
+Networks of an ensemble share only the arithmetic. Each draws its own data from its own generator, is clipped
+by its own gradient norm and promoted by its own accuracy, exactly as alone.
+"""
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from tqdm.auto import tqdm
+
+from tsrnn import InputError, tasks, zoo
+from tsrnn.config import TrainConfig
+from tsrnn.model import LeakyRNN, initial_state
+from tsrnn.runs import Run, check_folder, claim, open_run, resume, save_promotions, save_state
+
+# A checkpoint is kept where the newest N reaches or passes one of these, and always the last one.
+MILESTONES = (5, 10, 20, 30, 50, 75, 100)
+
+
+def train(
+    config: TrainConfig,
+    runs: int = 1,
+    base_path: str | Path | None = None,
+    device: str = "cpu",
+    progress: bool = True,
+) -> list[Path]:
+    """Train `runs` networks side by side, with seeds and network numbers counting up from those in `config`.
+
+    Whatever was trained before in these folders is continued from the last saved epoch, bit for bit.
+
+    Returns:
+        The folders: config.json, history.csv, promotions.parquet, checkpoints, state/.
+
+    Raises:
+        InputError: before any work, if a folder holds a different run, is in use or cannot be written,
+            or there is no such device.
+    """
+    check_device(device)
+    if not 1 <= runs <= 1000:
+        raise InputError(f"runs = {runs}: choose 1 to 1000")
+    base = Path(base_path) if base_path is not None else zoo.default_base_path()
+    configs = [
+        replace(config, seed=config.seed + i, network_number=config.network_number + i) for i in range(runs)
+    ]
+    folders = [base / c.folder() for c in configs]
+    for c, folder in zip(configs, folders, strict=True):
+        check_folder(c, folder)
+    with ExitStack() as stack:
+        for folder in folders:
+            stack.enter_context(claim(folder))
+        ensemble = resume([open_run(c, f, device) for c, f in zip(configs, folders, strict=True)])
+        bar = stack.enter_context(tqdm(total=config.steps, unit="step", disable=not progress, leave=False))
+        while active := [run for run in ensemble if not run.finished]:
+            train_epoch(active, device, bar)
+    return folders
+
+
+# ---------------------------------------------------------------- one epoch
+
+
+@dataclass
+class Batch:
+    """Input of K networks, each with its own length and heads, right-aligned in time and padded in heads."""
+
+    s: Tensor  # (K, T, B)
+    starts: list[int]  # (K,) the step at which each sequence begins; empty: all at once
+    initial: Tensor  # (K, B, H)
+    heads: slice  # the C heads that any of the networks trains
+    labels: Tensor  # (K, C, B)
+    trained: Tensor  # (K, C) 1 where the network trains that head
+
+
+def draw_batch(runs: Sequence[Run], device: str = "cpu") -> Batch:
+    """The next batch of every run, from the run's own generator (on the CPU: the same for any device)."""
+    size, heads = runs[0].config.batch_size, [run.now.heads for run in runs]
+    first, last = min(h.start for h in heads), max(h.stop for h in heads)
+    bits, initial = [], []
+    labels = torch.zeros(len(runs), last - first, size, dtype=torch.long)
+    trained = torch.zeros(len(runs), last - first)
+    for k, run in enumerate(runs):
+        task, g = tasks.get_task(run.config.task), run.generator
+        bits.append(task.draw(tasks.draw_length(run.now.n_max, g), size, g))
+        initial.append(initial_state(size, run.config.neurons, g))
+        mine = slice(heads[k].start - first, heads[k].stop - first)
+        labels[k, mine] = tasks.labels(task, bits[k], run.now.ns)
+        trained[k, mine] = 1
+    T = max(len(b) for b in bits)
+    s = torch.zeros(len(runs), T, size)
+    for k, b in enumerate(bits):
+        s[k, T - len(b) :] = b
+    starts = [T - len(b) for b in bits] if len(runs) > 1 else []
+    return Batch(
+        s.to(device),
+        starts,
+        torch.stack(initial).to(device),
+        slice(first, last),
+        labels.to(device),
+        trained.to(device),
+    )
+
+
+def batch_loss(model: LeakyRNN, batch: Batch) -> Tensor:
+    """Cross-entropy at the last step, mean over sequences, summed over the heads in training: (K,)."""
+    logits = model.logits(model(batch.s, batch.initial, batch.starts), batch.heads)
+    each = cross_entropy(logits.flatten(0, 2), batch.labels.flatten(), reduction="none")
+    return (each.view(batch.labels.shape).mean(-1) * batch.trained).sum(1)
+
+
+def clip_gradients(model: LeakyRNN, largest: float) -> None:
+    """Scale each network's gradient to a norm of at most `largest`, as `clip_grad_norm_` does for one."""
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    norm = torch.stack([g.flatten(1).norm(dim=1) for g in gradients]).norm(dim=0)
+    scale = (largest / (norm + 1e-6)).clamp(max=1)
+    for g in gradients:
+        g.mul_(scale.view(-1, *[1] * (g.dim() - 1)))
+
+
+def assemble(runs: Sequence[Run], device: str) -> tuple[LeakyRNN, torch.optim.SGD]:
+    """The runs as one model and its optimiser, in the state that they were left in."""
+    stacked = {name: torch.stack([run.parameters[name] for run in runs]) for name in runs[0].parameters}
+    model = LeakyRNN(runs[0].config.architecture(), stacked).to(device)
+    c = runs[0].config
+    trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    optimiser = torch.optim.SGD(
+        list(trained.values()), lr=c.learning_rate, momentum=c.momentum, nesterov=True, foreach=True
+    )
+    for name, p in trained.items():
+        optimiser.state[p]["momentum_buffer"] = torch.stack([run.momentum[name] for run in runs]).to(device)
+    return model, optimiser
+
+
+def train_step(model: LeakyRNN, optimiser: torch.optim.SGD, batch: Batch, clip: float) -> Tensor:
+    """One update of all networks; returns their losses (K,)."""
+    optimiser.zero_grad()
+    loss = batch_loss(model, batch)
+    loss.sum().backward()  # type: ignore[no-untyped-call]
+    clip_gradients(model, clip)
+    optimiser.step()
+    return loss.detach()
+
+
+@torch.no_grad()
+def test_accuracy(model: LeakyRNN, runs: Sequence[Run], device: str) -> list[dict[int, float]]:
+    """Accuracy of each network on each N that it trains, over `test_batches` fresh batches."""
+    batches = runs[0].config.test_batches
+    right = [np.zeros(len(run.now.ns)) for run in runs]
+    for _ in range(batches):
+        batch = draw_batch(runs, device)
+        answers = model.logits(model(batch.s, batch.initial, batch.starts), batch.heads).argmax(-1)
+        correct = (answers == batch.labels).sum(-1).cpu().numpy()
+        for k, trained in enumerate(batch.trained.bool().cpu().numpy()):
+            right[k] += correct[k, trained]
+    total = batches * runs[0].config.batch_size
+    return [dict(zip(run.now.ns, right[k] / total, strict=True)) for k, run in enumerate(runs)]
+
+
+def train_epoch(runs: Sequence[Run], device: str, bar: "tqdm[Any]") -> None:
+    """Train all runs for an epoch, test, promote, and save each."""
+    began = time.perf_counter()
+    model, optimiser = assemble(runs, device)
+    bar.reset()
+    bar.set_description(", ".join(f"network {r.config.network_number}: N = {r.now.n_max}" for r in runs[:4]))
+    loss = torch.zeros(len(runs), device=device)
+    for _ in range(runs[0].config.steps):
+        loss += train_step(model, optimiser, draw_batch(runs, device), runs[0].config.clip)
+        bar.update()
+    accuracies = test_accuracy(model, runs, device)
+    seconds = time.perf_counter() - began
+    for k, run in enumerate(runs):
+        run.parameters = {name: p.detach()[k].cpu().clone() for name, p in model.named_parameters()}
+        run.momentum = {
+            name: optimiser.state[p]["momentum_buffer"][k].cpu().clone()
+            for name, p in model.named_parameters()
+            if p.requires_grad
+        }
+        run.epoch += 1
+        run.ensemble = [r.config.network_number for r in runs]
+        mean_loss = float(loss[k]) / run.config.steps
+        finish_epoch(run, model.select([k]).cpu(), mean_loss, accuracies[k], seconds)
+        newest = accuracies[k][max(accuracies[k])]
+        bar.set_postfix_str(f"newest {newest:.1%}, {60 / seconds:.2f} epochs/min")
+        row = run.history[-1]
+        if row["promoted"]:
+            bar.write(
+                f"network {run.config.network_number} solved N = {row['N_max']} in epoch {run.epoch}: newest "
+                f"{newest:.2%}, mean {row['accuracy']:.2%}, mean tau {row['tau_mean']:.3f}"
+            )
+
+
+def finish_epoch(run: Run, model: LeakyRNN, loss: float, accuracy: dict[int, float], seconds: float) -> None:
+    """Record an epoch, promote the run if it earned it, and save. `state/` comes last: it makes it count."""
+    mean, newest = float(np.mean(list(accuracy.values()))), accuracy[run.now.n_max]
+    promoted = mean > run.config.promotion and newest > run.config.promotion
+    tau = model.effective_tau[0].detach()
+    run.history.append(
+        {
+            "epoch": run.epoch,
+            "N_min": run.now.n_min,
+            "N_max": run.now.n_max,
+            "loss": loss,
+            "accuracy": mean,
+            "newest_accuracy": newest,
+            "tau_mean": tau.mean().item(),
+            "tau_sd": tau.std(correction=0).item(),
+            "promoted": promoted,
+            "seconds": round(seconds, 2),
+        }
+    )
+    zoo.write_atomically(run.folder / "history.csv", pd.DataFrame(run.history).to_csv(index=False).encode())
+    if promoted:
+        model.heads = dict(zip(run.now.ns, run.now.heads, strict=True))
+        promote(run, model, accuracy)
+    save_state(run)
+
+
+def promote(run: Run, model: LeakyRNN, accuracy: dict[int, float]) -> None:
+    """Measure and save a network that solved its N, and move it on."""
+    measured = {"accuracy": accuracy, "tau": dict(enumerate(model.effective_tau[0].tolist()))}
+    rows = [
+        {"epoch": run.epoch, "N_min": run.now.n_min, "N_max": run.now.n_max}
+        | {"measure": measure, "index": i, "value": value}
+        for measure, values in measured.items()
+        for i, value in values.items()
+    ]
+    before = sorted(set(run.promotions["N_max"])) if len(run.promotions) else []
+    run.promotions = pd.concat([run.promotions, pd.DataFrame(rows)], ignore_index=True)
+    save_promotions(run)
+    saved = zoo.save_checkpoint(model, run.folder, run.config.task)
+    if before:
+        # the one before was the last until now: keep it only if it passed a milestone
+        earlier = before[-2] if len(before) > 1 else 0
+        if not any(earlier < m <= before[-1] for m in MILESTONES):
+            for path in zoo.checkpoints(run.folder):
+                if path != saved and path.stem.endswith(f"_N{before[-1]}"):
+                    zoo.remove_checkpoint(path)
+    after = run.now.next()
+    run.complete = after is None
+    run.now = after or run.now
+
+
+def check_device(device: str) -> None:
+    """Raise InputError unless `device` is cpu, or cuda with one present."""
+    if device != "cpu" and not device.startswith("cuda"):
+        raise InputError(f"unknown device {device!r}: choose cpu or cuda")
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(f"device {device!r}: no CUDA device is available here; use cpu")

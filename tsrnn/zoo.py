@@ -1,0 +1,287 @@
+"""Where trained networks live: names, checkpoints, the published format.
+
+A network is a folder `{curriculum}_{task}[_{variant}]_network_{number}` with a checkpoint
+`rnn_N{min}_N{max}.safetensors` for every milestone of its training. A checkpoint is loaded only if its
+SHA-256 is the one in the folder's `SHA256SUMS` (`sha256sum -c SHA256SUMS` checks them by hand, too).
+
+Checkpoints of the authors' code have the same names without a suffix and load the same way. They are read
+with `weights_only=True`: nothing in a file is ever run as code.
+"""
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_safetensors
+from torch import Tensor
+
+from tsrnn import InputError
+from tsrnn.model import Architecture, LeakyRNN
+
+CHECKSUMS = "SHA256SUMS"
+
+
+def default_base_path() -> Path:
+    """`$TSRNN_ZOO` if set, else `trained_models` in the checkout this package runs from, else here."""
+    if "TSRNN_ZOO" in os.environ:
+        return Path(os.environ["TSRNN_ZOO"])
+    checkout = Path(__file__).parents[1] / "trained_models"
+    return checkout if checkout.is_dir() else Path("trained_models")
+
+
+def variant_name(architecture: Architecture, start: str = "") -> str:
+    """What sets a network apart from the paper's standard, for its folder name: `mod_tanh`, `tau2`, ...
+
+    `start` is the part that describes the curriculum, e.g. `first10` (see `TrainConfig.folder`).
+    """
+    a = architecture
+    parts = [
+        f"mod_{a.activation}" if a.model == "mod" else (a.activation if a.activation != "leakyrelu" else ""),
+        f"tau{a.tau:g}" if a.tau is not None else "",
+        f"neurons{a.neurons}" if a.neurons != Architecture.neurons else "",
+        start,
+    ]
+    return "_".join(p for p in parts if p)
+
+
+def folder_name(curriculum_type: str, task: str, network_number: int, variant: str = "") -> str:
+    """`cumulative_parity_network_1`, `single_dms_mod_tanh_network_2`, ..."""
+    return "_".join([curriculum_type, task, *([variant] if variant else []), "network", str(network_number)])
+
+
+def checkpoint_name(n_min: int, n_max: int) -> str:
+    return f"rnn_N{n_min}_N{n_max}"
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """All of `content` under `path` or, whenever the process dies, what was there before."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        try:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            Path(file.name).chmod(0o644)
+            Path(file.name).replace(path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+
+
+# ---------------------------------------------------------------- save
+
+
+def save_checkpoint(model: LeakyRNN, folder: Path, task: str) -> Path:
+    """Write one network (K = 1), with the heads in `model.heads` only, and note its checksum.
+
+    Returns the path of the checkpoint.
+    """
+    ns = list(model.heads)
+    tensors = {name: p.detach()[0].cpu() for name, p in model.named_parameters()}
+    kept = list(model.heads.values())
+    tensors |= {name: tensors[name][kept].contiguous() for name in ("head_weight", "head_bias")}
+    about = {"architecture": json.dumps(asdict(model.architecture)), "ns": json.dumps(ns), "task": task}
+    content = to_safetensors({k: v.contiguous() for k, v in tensors.items()}, metadata=about)
+    path = folder / (checkpoint_name(min(ns), max(ns)) + ".safetensors")
+    write_atomically(path, content)
+    write_checksums(folder, read_checksums(folder) | {path.name: hashlib.sha256(content).hexdigest()})
+    return path
+
+
+def remove_checkpoint(path: Path) -> None:
+    """Delete a checkpoint and its checksum."""
+    write_checksums(path.parent, {k: v for k, v in read_checksums(path.parent).items() if k != path.name})
+    path.unlink(missing_ok=True)
+
+
+def read_checksums(folder: Path) -> dict[str, str]:
+    """File name -> SHA-256, as hexadecimal digits, of what the folder says it holds."""
+    path = folder / CHECKSUMS
+    lines = path.read_text().splitlines() if path.exists() else []
+    return {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+
+
+def write_checksums(folder: Path, checksums: dict[str, str]) -> None:
+    lines = [f"{digest}  {name}\n" for name, digest in sorted(checksums.items())]
+    write_atomically(folder / CHECKSUMS, "".join(lines).encode())
+
+
+# ---------------------------------------------------------------- load
+
+
+def load_model(
+    curriculum_type: str,
+    task: str,
+    network_number: int,
+    N_min: int,
+    N_max: int,
+    base_path: str | Path | None = None,
+    variant: str = "",
+    device: str = "cpu",
+) -> LeakyRNN:
+    """A trained network, ours or the authors': `load_model("cumulative", "parity", 1, 2, 50)`.
+
+    Args:
+        curriculum_type: "cumulative", "single", "sliding_{heads}_{forget}" or "single_nocurr".
+        task: "parity" or "dms".
+        network_number: 1, 2, ...
+        N_min, N_max: the N that it was trained on at this point, from smallest to largest; both the same
+            for "single".
+        base_path: the folder of networks; default `default_base_path()`.
+        variant: the part of the folder name between task and "network", e.g. "mod_tanh"; usually none.
+        device: where to put it.
+
+    Returns:
+        A LeakyRNN with K = 1; its `heads` say which head reads which N.
+
+    Raises:
+        InputError: there is no such network (the message lists what there is), or the file is damaged.
+    """
+    base = Path(base_path) if base_path is not None else default_base_path()
+    if N_min > N_max:
+        raise InputError(f"N_min = {N_min} is larger than N_max = {N_max}: the smaller comes first")
+    folder = base / folder_name(curriculum_type, task, network_number, variant)
+    path = folder / checkpoint_name(N_min, N_max)
+    ours = path.with_name(path.name + ".safetensors")
+    if ours.exists():
+        model = load_checkpoint(ours)
+    elif path.exists():
+        model = load_published(path)
+    elif folder.is_dir():
+        there = ", ".join(p.name for p in checkpoints(folder)) or "no checkpoint"
+        raise InputError(f"no {path.name} in {folder}: there is {there}")
+    else:
+        there = ", ".join(f.name for f in network_folders(base)) or "none"
+        raise InputError(f"no network {folder.name} in {base}; networks there: {there}")
+    return model.to(device)
+
+
+def load_checkpoint(path: Path) -> LeakyRNN:
+    """A network from one of our checkpoints. Raises InputError if it is missing or not what was saved."""
+    if not path.exists():
+        raise InputError(f"no checkpoint {path}")
+    expected = read_checksums(path.parent).get(path.name)
+    if expected is None:
+        raise InputError(f"{path} is not listed in {CHECKSUMS} beside it: it cannot be checked")
+    if hashlib.sha256(path.read_bytes()).hexdigest() != expected:
+        raise InputError(f"{path} was changed or cut short since it was saved (its SHA-256 differs)")
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        architecture, ns = Architecture(**json.loads(about["architecture"])), json.loads(about["ns"])
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path} is not a tsrnn checkpoint: {error}") from error
+    return assemble(architecture, tensors, ns, path)
+
+
+PUBLISHED_NAMES = {
+    "parameterlist.0": "tau",
+    "modulelist.0.weight": "w_in",
+    "modulelist.0.bias": "b_in",
+    "modulelist.1.weight": "W",
+    "modulelist.1.bias": "b",
+}
+
+
+def load_published(path: Path) -> LeakyRNN:
+    """A network saved by the authors' code; head i answers for N_min + i. Raises InputError if not one."""
+    name = re.fullmatch(r"rnn_N(\d+)_N(\d+)", path.name)
+    if name is None:
+        raise InputError(f"{path.name}: a published checkpoint is called rnn_N<min>_N<max>")
+    ns = range(int(name[1]), int(name[2]) + 1)
+    try:
+        state = torch.load(path, weights_only=True, map_location="cpu")["state_dict"]
+        tensors = {ours: state[theirs].float() for theirs, ours in PUBLISHED_NAMES.items()}
+        heads = [f"modulelist.{2 + i}" for i in range(len(ns))]
+        tensors["head_weight"] = torch.stack([state[f"{head}.weight"].float() for head in heads])
+        tensors["head_bias"] = torch.stack([state[f"{head}.bias"].float() for head in heads])
+    except Exception as error:  # torch raises many kinds for a damaged or hostile file
+        reason = str(error).splitlines()[0] if str(error) else ""
+        raise InputError(
+            f"{path} is not a checkpoint in the published format: {type(error).__name__} {reason}"
+        ) from error
+    tensors["w_in"] = tensors["w_in"].flatten()
+    mod = re.search(r"_mod_([a-z]+)_network_", path.parent.name)
+    architecture = Architecture(
+        neurons=len(tensors["tau"]),
+        model="mod" if mod else "default",
+        activation=mod[1] if mod else "leakyrelu",
+    )
+    return assemble(architecture, tensors, list(ns), path)
+
+
+def assemble(architecture: Architecture, tensors: dict[str, Tensor], ns: list[int], path: Path) -> LeakyRNN:
+    """A K = 1 model from the tensors of one network, after checking every shape and value."""
+    H, C = architecture.neurons, len(ns)
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(("tau", "w_in", "b_in", "b"), (H,))
+    shapes |= {"W": (H, H), "head_weight": (C, 2, H), "head_bias": (C, 2)}
+    for name, shape in shapes.items():
+        if name not in tensors or tensors[name].shape != shape:
+            found = tuple(tensors[name].shape) if name in tensors else "nothing"
+            raise InputError(f"{path}: {name} should be {shape}, found {found}")
+        if not tensors[name].isfinite().all():
+            raise InputError(f"{path}: {name} holds values that are not finite")
+    model = LeakyRNN(architecture, {name: tensors[name][None] for name in shapes})
+    model.heads = {n: i for i, n in enumerate(ns)}
+    return model
+
+
+# ---------------------------------------------------------------- what there is
+
+
+def network_folders(base: Path) -> list[Path]:
+    """The folders of networks, in natural order of their names."""
+    found = base.glob("*_network_*") if base.is_dir() else []
+    return sorted(found, key=lambda p: [int(x) if x.isdigit() else x for x in re.split(r"(\d+)", p.name)])
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints in a network's folder, ours and published, by N."""
+    found = [
+        (m, p) for p in folder.iterdir() if (m := re.match(r"rnn_N(\d+)_N(\d+)(\.safetensors)?$", p.name))
+    ]
+    return [p for _, p in sorted(found, key=lambda x: (int(x[0][2]), int(x[0][1])))]
+
+
+def index(base_path: str | Path | None = None) -> pd.DataFrame:
+    """What the zoo holds: a row per network, with what it was trained on, how far and in how many epochs."""
+    base = Path(base_path) if base_path is not None else default_base_path()
+    rows: list[dict[str, Any]] = []
+    for folder in network_folders(base):
+        if not (folder / "config.json").exists():
+            continue
+        config = json.loads((folder / "config.json").read_text())
+        history = pd.read_csv(folder / "history.csv")
+        promotions = pd.read_parquet(folder / "promotions.parquet", columns=["epoch", "N_max"])
+        rows.append(
+            {
+                "network": folder.name,
+                "curriculum": config["train"]["curriculum"],
+                "task": config["train"]["task"],
+                "number": config["train"]["network_number"],
+                "seed": config["train"]["seed"],
+                "solved N": promotions["N_max"].max(),
+                "epochs": history["epoch"].max(),
+                "minutes": history["seconds"].sum() / 60,
+                "device": config["device"],
+                "checkpoints": len(checkpoints(folder)),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def last_checkpoint(folder: Path) -> tuple[int, int]:
+    """N_min and N_max of the checkpoint with the largest N. Raises InputError if there is none."""
+    there = checkpoints(folder) if folder.is_dir() else []
+    if not there:
+        raise InputError(f"no checkpoint in {folder}")
+    n_min, n_max = re.findall(r"N(\d+)", there[-1].name)
+    return int(n_min), int(n_max)
