@@ -1,8 +1,8 @@
 """Time of one training update at the paper's size, against a naive loop, torch.nn.RNN and the bound.
 
 Run with `make bench` on an otherwise idle machine. One step is all of it: data, forward, backward, clip,
-optimiser, for a multi-head network that trains N = 2 ... N. All contenders get the same sequence lengths, drawn
-as in training; times are means over them.
+optimiser, for a multi-head network that trains N = 2 ... N. All contenders get the same sequence lengths,
+drawn as in training; times are means over them.
 """
 
 import multiprocessing

@@ -22,6 +22,8 @@ from tsrnn import InputError, recurrence
 
 HEADS = 100
 INITIAL_STATE = 0.1
+# In this order, always: the gradient's norm is a sum over them, and a sum depends on the order to rounding.
+PARAMETERS = ("tau", "w_in", "b_in", "W", "b", "head_weight", "head_bias")
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,9 @@ class LeakyRNN(nn.Module):
         super().__init__()
         self.architecture = architecture
         self.heads: dict[int, int] = {}
-        for name, value in parameters.items():
+        for name in PARAMETERS:
             trained = name != "tau" or architecture.tau is None
-            self.register_parameter(name, nn.Parameter(value, requires_grad=trained))
+            self.register_parameter(name, nn.Parameter(parameters[name], requires_grad=trained))
 
     tau: Tensor
     w_in: Tensor

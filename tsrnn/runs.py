@@ -196,8 +196,8 @@ def load_state(config: TrainConfig, folder: Path, path: Path) -> Run:
         about["ensemble"],
     )
     if (folder / "history.csv").exists():
-        history = pd.read_csv(folder / "history.csv", float_precision="round_trip")
-        run.history = list(history[history["epoch"] <= run.epoch].T.to_dict().values())
+        history = pd.read_csv(folder / "history.csv", dtype=str)  # as text: it goes back as it came
+        run.history = list(history[history["epoch"].astype(int) <= run.epoch].T.to_dict().values())
     if (folder / "promotions.parquet").exists():
         promotions = pd.read_parquet(folder / "promotions.parquet")
         run.promotions = promotions[promotions["epoch"] <= run.epoch].astype({"measure": str})

@@ -87,8 +87,11 @@ def save_checkpoint(model: LeakyRNN, folder: Path, task: str) -> Path:
     tensors = {name: p.detach()[0].cpu() for name, p in model.named_parameters()}
     kept = list(model.heads.values())
     tensors |= {name: tensors[name][kept].contiguous() for name in ("head_weight", "head_bias")}
-    about = {"architecture": json.dumps(asdict(model.architecture)), "ns": json.dumps(ns), "task": task}
-    content = to_safetensors({k: v.contiguous() for k, v in tensors.items()}, metadata=about)
+    about = {"architecture": asdict(model.architecture), "ns": ns, "task": task}
+    # one entry: safetensors writes several in random order, and a seed should give the same file
+    content = to_safetensors(
+        {k: v.contiguous() for k, v in tensors.items()}, metadata={"tsrnn": json.dumps(about)}
+    )
     path = folder / (checkpoint_name(min(ns), max(ns)) + ".safetensors")
     write_atomically(path, content)
     write_checksums(folder, read_checksums(folder) | {path.name: hashlib.sha256(content).hexdigest()})
@@ -174,9 +177,9 @@ def load_checkpoint(path: Path) -> LeakyRNN:
         raise InputError(f"{path} was changed or cut short since it was saved (its SHA-256 differs)")
     try:
         with safe_open(path, framework="pt") as file:
-            about = file.metadata()
+            about = json.loads(file.metadata()["tsrnn"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        architecture, ns = Architecture(**json.loads(about["architecture"])), json.loads(about["ns"])
+        architecture, ns = Architecture(**about["architecture"]), list(about["ns"])
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} is not a tsrnn checkpoint: {error}") from error
     return assemble(architecture, tensors, ns, path)

@@ -1,0 +1,94 @@
+"""The command line: published flags, and bad input refused in one line before any work."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import typer
+
+from tsrnn.cli import app, main
+
+
+def run(*arguments: str, cwd=None) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "tsrnn", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd)
+
+
+def refused(capsys, monkeypatch, *arguments: str) -> str:
+    """The error line of a command that must fail with exit code 2."""
+    monkeypatch.setattr(sys, "argv", ["tsrnn", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    return capsys.readouterr().err
+
+
+BAD = {
+    ("-t", "copy"): "unknown task 'copy': choose one of parity, dms",
+    ("-c", "multi"): "unknown curriculum 'multi'",
+    ("-a", "gelu"): "unknown activation 'gelu'",
+    ("-m", "lstm"): "unknown model 'lstm'",
+    ("-ni", "1"): "first N = 1: choose 2",
+    ("-ni", "-4"): "first N = -4: choose 2",
+    ("--max-n", "1"): "max N = 1",
+    ("--max-n", "102"): "choose 2 to 101",
+    ("-c", "sliding", "-ih", "3", "-fh", "4"): "forget heads = 4",
+    ("-T", "0.5"): "tau = 0.5: a fixed time constant is a number of steps, 1 or more",
+    ("-nn", "-3"): "neurons = -3: choose 1",
+    ("-nn", "99999999"): "neurons = 99999999: choose 1 to 20000",
+    ("-r", "0"): "runs = 0: choose 1",
+    ("-n", "0"): "network number = 0: choose 1",
+    ("-s", "-1"): "seed = -1: choose 0",
+    ("--max-epochs", "0"): "max epochs = 0",
+    ("--device", "tpu"): "unknown device 'tpu': choose cpu or cuda",
+}
+
+
+@pytest.mark.parametrize("arguments", BAD, ids=" ".join)
+def test_bad_input_is_one_line_and_touches_nothing(arguments, capsys, monkeypatch, tmp_path):
+    seed = [] if "-s" in arguments else ["-s", "1"]
+    error = refused(capsys, monkeypatch, "train", *seed, *arguments, "-b", str(tmp_path / "new"))
+    assert error.startswith("tsrnn: ") and BAD[arguments] in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_cuda_without_cuda_is_refused(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    error = refused(capsys, monkeypatch, "train", "-s", "1", "--device", "cuda", "-b", str(tmp_path / "new"))
+    assert "no CUDA device is available" in error and not list(tmp_path.iterdir())
+
+
+def test_a_path_that_cannot_be_written_is_refused(capsys, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    error = refused(capsys, monkeypatch, "train", "-s", "1", "-b", str(tmp_path / "file" / "zoo"))
+    assert "cannot write to" in error and error.count("\n") == 1
+
+
+def test_a_missing_checkpoint_is_refused(capsys, monkeypatch, tmp_path):
+    error = refused(capsys, monkeypatch, "evaluate", "-n", "3", "-b", str(tmp_path))
+    assert "no checkpoint in" in error and error.count("\n") == 1
+
+
+def test_published_flags_arrive_and_a_drawn_seed_is_recorded(tmp_path):
+    flags = "train -c sliding -t dms -r 2 -ih 3 -dh 1 -fh 2 -n 7 -T 2 -m mod -a tanh -nn 8 -ni 3".split()
+    base = ["-b", str(tmp_path), "--max-epochs", "1"]
+    done = run(*flags, *base)
+    assert done.returncode == 0, done.stderr
+    names = sorted(p.name for p in tmp_path.iterdir())
+    start = "sliding_3_2_dms_mod_tanh_tau2_neurons8_first3_network"
+    assert names == [f"{start}_7", f"{start}_8"]
+    configs = [json.loads((tmp_path / name / "config.json").read_text())["train"] for name in names]
+    assert configs[1]["seed"] == configs[0]["seed"] + 1
+    assert f"seed {configs[0]['seed']}" in done.stdout
+    again = run(*flags, *base)  # no seed again: the recorded one, and nothing left to do
+    assert again.returncode == 0 and f"seed {configs[0]['seed']}" in again.stdout
+    other = run(*flags, *base, "-s", str(configs[0]["seed"] + 1))
+    assert other.returncode == 2 and "different run, with seed" in other.stderr
+
+
+def test_every_published_flag_is_there():
+    train = typer.main.get_command(app).commands["train"]
+    flags = {flag for parameter in train.params for flag in parameter.opts}
+    assert flags >= set("-c -t -r -ih -dh -fh -s -n -T -m -a -nn -ni -b".split())

@@ -1,0 +1,60 @@
+"""Bits and labels against slow implementations, and the published distributions."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from naive import LABEL_OF
+
+from tsrnn import InputError, tasks
+
+
+@given(
+    task=st.sampled_from(sorted(tasks.TASKS)),
+    bits=st.lists(st.lists(st.integers(0, 1), min_size=3, max_size=3), min_size=1, max_size=40),
+    data=st.data(),
+)
+def test_labels_agree_with_the_slow_definition(task, bits, data):
+    ns = data.draw(st.lists(st.integers(1, len(bits)), min_size=1, unique=True))
+    labels = tasks.labels(tasks.TASKS[task], torch.tensor(bits).float(), ns)
+    expected = [[LABEL_OF[task]([row[b] for row in bits], n) for b in range(3)] for n in ns]
+    assert labels.tolist() == expected
+
+
+def test_parity_changes_with_every_bit_in_reach_and_no_other():
+    bits = torch.zeros(10, 10)
+    bits.fill_diagonal_(1)  # sequence b has its only 1 at step b
+    assert tasks.labels(tasks.TASKS["parity"], bits, [4]).tolist() == [[0] * 6 + [1] * 4]
+
+
+def test_lengths_are_uniform_from_n_plus_2_to_4n_plus_2():
+    generator = torch.Generator().manual_seed(0)
+    drawn = np.array([tasks.draw_length(5, generator) for _ in range(16_000)])
+    values, counts = np.unique(drawn, return_counts=True)
+    assert list(values) == list(range(7, 23))
+    assert (np.abs(counts - 1000) < 5 * np.sqrt(1000)).all()
+
+
+def test_parity_bits_have_a_rate_per_sequence_and_dms_bits_are_fair():
+    generator = torch.Generator().manual_seed(0)
+    biased = tasks.TASKS["parity"].draw(400, 4000, generator).mean(0)
+    fair = tasks.TASKS["dms"].draw(400, 4000, generator).mean(0)
+    # the mean of Bernoulli(p) bits with p ~ U(0, 1): variance 1/12 + E[p(1 - p)]/T
+    assert biased.var().item() == pytest.approx(1 / 12 + 1 / 6 / 400, rel=0.05)
+    assert fair.var().item() == pytest.approx(1 / 4 / 400, rel=0.1)
+    assert fair.mean().item() == pytest.approx(0.5, abs=0.002)
+
+
+def test_batches_follow_from_the_seed_alone():
+    def draw(seed):
+        return tasks.TASKS["parity"].draw(20, 5, torch.Generator().manual_seed(seed))
+
+    assert torch.equal(draw(3), draw(3))
+    assert not torch.equal(draw(3), draw(4))
+
+
+@pytest.mark.parametrize("ns", [[], [0], [6], [2, 6]])
+def test_labels_refuse_n_out_of_reach(ns):
+    with pytest.raises(InputError, match="1 to 5"):
+        tasks.labels(tasks.TASKS["dms"], torch.zeros(5, 1), ns)

@@ -1,0 +1,201 @@
+"""The training step against torch's own pieces; promotion; ensembles; resume after a kill."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from naive import NaiveRNN
+from torch import nn
+
+from tsrnn import InputError, training
+from tsrnn.config import TrainConfig
+from tsrnn.model import initial_parameters
+from tsrnn.runs import Run, claim, seeded
+from tsrnn.training import Batch, assemble, draw_batch, train, train_step
+
+
+def fresh_run(config: TrainConfig, now=None) -> Run:
+    parameters = initial_parameters(config.architecture(), seeded(config.seed, 0))
+    momentum = {name: torch.zeros_like(p) for name, p in parameters.items()}
+    return Run(config, Path(), seeded(config.seed, 1), parameters, momentum, now or config.start())
+
+
+def everything(folder: Path) -> tuple:
+    """All that a run leaves behind, but for the clock."""
+    history = pd.read_csv(folder / "history.csv").drop(columns="seconds")
+    weights = {p.name: p.read_bytes() for p in folder.glob("*.safetensors")}
+    return history.to_csv(), (folder / "promotions.parquet").read_bytes(), weights
+
+
+@pytest.mark.parametrize("kind", ["cumulative", "single"])
+def test_steps_are_those_of_torch(kind):
+    """Twenty updates against a loop, CrossEntropyLoss per head, clip_grad_norm_ and SGD with Nesterov."""
+    config = TrainConfig(kind, neurons=12, batch_size=8, clip=0.5)
+    run = fresh_run(config, replace(config.start(), n_max=4, n_min=2 if kind == "cumulative" else 4))
+    run.parameters = {name: p.double() for name, p in run.parameters.items()}
+    run.momentum = {name: p.double() for name, p in run.momentum.items()}
+    model, optimiser = assemble([run], "cpu")
+    naive = NaiveRNN(model)
+    sgd = torch.optim.SGD(naive.parameters(), lr=0.05, momentum=0.1, nesterov=True)
+    for _ in range(20):
+        batch = draw_batch([run])
+        batch = Batch(**{**vars(batch), "s": batch.s.double(), "initial": batch.initial.double()})
+        loss = train_step(model, optimiser, batch, config.clip)
+        sgd.zero_grad()
+        logits = naive.logits(naive(batch.s[0], batch.initial[0]))
+        expected = sum(
+            nn.CrossEntropyLoss()(logits[head], batch.labels[0, i]) for i, head in enumerate(run.now.heads)
+        )
+        expected.backward()
+        nn.utils.clip_grad_norm_(naive.parameters(), config.clip)
+        sgd.step()
+        assert loss.item() == pytest.approx(expected.item(), rel=1e-9)
+    torch.testing.assert_close(model.W[0], naive.recurrent.weight, rtol=1e-8, atol=1e-12)
+    torch.testing.assert_close(model.tau[0], naive.tau, rtol=1e-8, atol=1e-12)
+
+
+def test_an_ensemble_follows_the_paths_of_its_networks_alone():
+    """Three networks at different N: same data to the bit, same path to rounding, for a hundred steps."""
+    configs = [TrainConfig("cumulative", neurons=30, batch_size=16, seed=s) for s in (1, 2, 3)]
+    stages = [replace(configs[0].start(), n_max=n) for n in (4, 2, 6)]
+    ensemble = [fresh_run(c, now) for c, now in zip(configs, stages, strict=True)]
+    model, optimiser = assemble(ensemble, "cpu")
+    for _ in range(100):
+        train_step(model, optimiser, draw_batch(ensemble), 2.0)
+    for k, (config, now) in enumerate(zip(configs, stages, strict=True)):
+        run = fresh_run(config, now)
+        alone, own_optimiser = assemble([run], "cpu")
+        for _ in range(100):
+            train_step(alone, own_optimiser, draw_batch([run]), 2.0)
+        assert torch.equal(run.generator.get_state(), ensemble[k].generator.get_state())
+        for name, p in alone.named_parameters():
+            together = dict(model.named_parameters())[name][k]
+            torch.testing.assert_close(
+                together, p[0], rtol=1e-4, atol=1e-5, msg=lambda m, n=name: f"{n}: {m}"
+            )
+
+
+def test_promotion_needs_the_mean_and_the_newest_head(small, tmp_path):
+    """At 98 % nothing is promoted in twelve steps; the history says what was tried."""
+    [folder] = train(replace(small, promotion=0.98, max_epochs=2), base_path=tmp_path, progress=False)
+    history = pd.read_csv(folder / "history.csv")
+    assert list(history["N_max"]) == [2, 2] and not history["promoted"].any()
+    assert not list(folder.glob("rnn_*"))
+
+
+def test_promotions_hold_what_was_measured(small, tmp_path):
+    [folder] = train(small, base_path=tmp_path, progress=False)
+    history = pd.read_csv(folder / "history.csv")
+    promotions = pd.read_parquet(folder / "promotions.parquet")
+    assert list(history["N_max"]) == [2, 3, 4, 5, 6]
+    tau = promotions[promotions["measure"] == "tau"].groupby("N_max")["value"]
+    assert list(tau.count()) == [20] * 5
+    assert list(tau.mean()) == pytest.approx(list(history["tau_mean"]), rel=1e-6)
+    accuracy = promotions[promotions["measure"] == "accuracy"]
+    assert list(accuracy[accuracy["N_max"] == 4]["index"]) == [2, 3, 4]
+    # N = 5 is a milestone, 6 the last
+    assert sorted(p.name for p in folder.glob("rnn_*")) == ["rnn_N2_N5.safetensors", "rnn_N2_N6.safetensors"]
+
+
+def test_going_on_later_is_the_same_as_going_on(small, tmp_path):
+    [whole] = train(small, base_path=tmp_path / "a", progress=False)
+    for n in (3, 4, 6):
+        [parts] = train(replace(small, max_n=n), base_path=tmp_path / "b", progress=False)
+    assert everything(whole) == everything(parts)
+
+
+def test_an_ensemble_killed_between_two_saves_falls_back_in_step(small, tmp_path, monkeypatch):
+    wanted = train(small, 3, tmp_path / "a", progress=False)
+
+    saves = []
+
+    def save_or_die(run):
+        saves.append(run)
+        if len(saves) == 5:  # the second network of the second epoch
+            raise KeyboardInterrupt
+        original(run)
+
+    original = training.save_state
+    monkeypatch.setattr(training, "save_state", save_or_die)
+    with pytest.raises(KeyboardInterrupt):
+        train(small, 3, tmp_path / "b", progress=False)
+    monkeypatch.setattr(training, "save_state", original)
+    found = train(small, 3, tmp_path / "b", progress=False)
+    assert [everything(f) for f in found] == [everything(f) for f in wanted]
+
+
+def test_killed_at_any_moment_it_ends_the_same(small, tmp_path):
+    """kill -9 at eight moments of a run, then let it finish: bit for bit the uninterrupted run."""
+    config = replace(small, steps=40, max_n=10)
+    [wanted] = train(config, base_path=tmp_path / "a", progress=False)
+    program = (
+        "from tsrnn.training import train; from tsrnn.config import TrainConfig; print('ready', flush=True);"
+        f"train(TrainConfig(**{asdict(config)!r}), base_path={str(tmp_path / 'b')!r}, progress=False)"
+    )
+    environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
+    for i in range(8):
+        process = subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE)
+        assert process.stdout.readline() == b"ready\n"
+        time.sleep(0.03 + 0.04 * i)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    assert subprocess.run([sys.executable, "-c", program], env=environment).returncode == 0
+    assert everything(tmp_path / "b" / config.folder()) == everything(wanted)
+    assert not list((tmp_path / "b").rglob(".*"))
+
+
+@pytest.mark.parametrize("change", [{"seed": 6}, {"batch_size": 17}, {"steps": 13}])
+def test_a_folder_with_another_run_is_left_alone(small, tmp_path, change):
+    [folder] = train(small, base_path=tmp_path, progress=False)
+    before = everything(folder)
+    with pytest.raises(InputError, match=f"different run, with {next(iter(change))}"):
+        train(replace(small, **change), base_path=tmp_path, progress=False)
+    assert everything(folder) == before
+
+
+def test_a_run_in_use_is_refused(small, tmp_path):
+    with claim(tmp_path / small.folder()), pytest.raises(InputError, match="another process"):
+        train(small, base_path=tmp_path, progress=False)
+
+
+def test_a_network_without_its_state_cannot_go_on(small, tmp_path):
+    [folder] = train(small, base_path=tmp_path, progress=False)
+    for state in (folder / "state").glob("*.safetensors"):
+        state.unlink()
+    with pytest.raises(InputError, match="without its training state"):
+        train(replace(small, max_n=7), base_path=tmp_path, progress=False)
+
+
+def test_a_folder_of_something_else_is_left_alone(small, tmp_path):
+    folder = tmp_path / small.folder()
+    folder.mkdir()
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"no config\.json"):
+        train(small, base_path=tmp_path, progress=False)
+    assert [p.name for p in folder.iterdir()] == ["notes.txt"]
+
+
+def test_folder_names_are_the_published_ones():
+    assert TrainConfig().folder() == "cumulative_parity_network_1"
+    assert TrainConfig("single", "dms", network_number=3).folder() == "single_dms_network_3"
+    sliding = TrainConfig("sliding", init_heads=10, forget_heads=5)
+    assert sliding.folder() == "sliding_10_5_parity_network_1"
+    mod = TrainConfig(model="mod", activation="tanh", network_number=2)
+    assert mod.folder() == "cumulative_parity_mod_tanh_network_2"
+    assert TrainConfig(tau=2, neurons=100).folder() == "cumulative_parity_tau2_neurons100_network_1"
+    alone = TrainConfig("single_nocurr", first_n=12)
+    assert alone.folder() == "single_nocurr_parity_first12_network_1"
+
+
+def test_no_curriculum_stops_when_solved(small, tmp_path):
+    config = replace(small, curriculum="single_nocurr", first_n=4, max_n=None)
+    [folder] = train(config, base_path=tmp_path, progress=False)
+    assert list(pd.read_csv(folder / "history.csv")["N_max"]) == [4]
+    assert (folder / "rnn_N4_N4.safetensors").exists()
