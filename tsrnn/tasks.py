@@ -76,5 +76,5 @@ def labels(task: Task, bits: Tensor, ns: Sequence[int]) -> Tensor:
 
 
 def draw_length(n_max: int, generator: torch.Generator) -> int:
-    """Steps in a batch: uniform on n_max + 2, ..., 4 n_max + 2 (published code; one length per batch)."""
-    return int(torch.randint(n_max + 2, 4 * n_max + 3, (), generator=generator))
+    """Steps in a batch: uniform on n_max + 2, ..., 4 n_max + 1 (published code; one length per batch)."""
+    return int(torch.randint(n_max + 2, 4 * n_max + 2, (), generator=generator))
