@@ -1,0 +1,57 @@
+# Needs Python 3.11 or newer, git and make. All else is set up here, in .venv, when first needed.
+SHELL := bash
+.SHELLFLAGS := -o pipefail -ec
+.ONESHELL:
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: help book test bench clean
+
+help:  ## show this list (the default)
+	@sed -nE 's/^([a-z]+):.*## /make \1\t/p' Makefile | expand -t 14
+
+book: $(READY)  ## run the notebooks where needed and build the site in _build/html
+	@mkdir -p _build
+	# The cache of executed notebooks knows their cells only. It is dropped when anything that they use changes.
+	find tsrnn trained_models constraints.txt -type f ! -path '*/state/*' ! -name '*.pyc' \
+	  | LC_ALL=C sort | xargs -d '\n' sha256sum > _build/inputs.new
+	cmp -s _build/inputs.new _build/inputs || rm -rf _build/.jupyter_cache _build/.doctrees
+	mv _build/inputs.new _build/inputs
+	# Sphinx warns of a page only when it reads it: after a failure, all pages are read again.
+	$(BIN)/jupyter-book build . -W --keep-going || { rm -rf _build/.doctrees; exit 1; }
+
+test: $(READY)  ## check everything: style, types, unit tests, notebooks, book, the site in a browser
+	@mkdir -p _build
+	tools/get_chromium
+	set -x
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy tsrnn tools
+	$(BIN)/pytest | tee _build/pytest.txt
+	$(BIN)/python tools/run_notebooks.py
+	$(MAKE) book
+	$(BIN)/python tools/check_site.py
+	$(BIN)/python tools/look.py
+	{ set +x; } 2> /dev/null
+	echo "All checks passed. The unit tests once more:"
+	tail -n 1 _build/pytest.txt
+
+bench: $(READY)  ## time a training step
+	@$(BIN)/python bench/train_step.py
+
+clean:  ## remove all that was built, but not .venv
+	@rm -rf _build
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+	  echo "error: Python 3.11 or newer is needed, '$(PYTHON)' is not; try: make PYTHON=/path/to/python3.11" >&2
+	  exit 1
+	}
+	echo "Setting up .venv (once, a few minutes)"
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[book,dev]'
+	touch $@

@@ -1,0 +1,133 @@
+"""Check the built site: the pages of _toc.yml and no others, links, alt texts, nothing from other hosts.
+
+Usage: python tools/check_site.py [folder of the html, default _build/html]
+"""
+
+import re
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import yaml
+
+TOP = Path(__file__).parents[1]
+# Pages that Sphinx and jupyter-book add: a redirect to the first page, and the search.
+EXTRA = {"index.html", "search.html"}
+# What a browser fetches by itself, and the attributes that say from where; not links that a reader clicks.
+FETCHED = {
+    "script": ("src",),
+    "link": ("href",),
+    "img": ("src", "srcset"),
+    "iframe": ("src",),
+    "source": ("src", "srcset"),
+    "video": ("src", "poster"),
+    "audio": ("src",),
+    "embed": ("src",),
+    "object": ("data",),
+    "image": ("href", "xlink:href"),
+    "use": ("href", "xlink:href"),
+}
+ELSEWHERE = re.compile(r"(https?:)?//", re.IGNORECASE)
+ELSEWHERE_IN_CSS = re.compile(r"""(?:url\(|@import)\s*["']?(?:https?:)?//[^"')\s]*""", re.IGNORECASE)
+
+
+class Page(HTMLParser):
+    """The tags and the anchors of one page."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.anchors: set[str] = set()
+        self.feed(path.read_text(encoding="utf8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attrs}
+        self.tags.append((tag, values))
+        self.anchors |= {values[name] for name in ("id", "name") if name in values}
+
+    def every(self, tag: str) -> list[dict[str, str]]:
+        return [values for name, values in self.tags if name == tag]
+
+
+def pages_in_toc(entry: dict[str, Any]) -> list[str]:
+    """The files of a table of contents, first to last."""
+    own = [entry[key] for key in ("root", "file") if key in entry]
+    below = [e for key in ("parts", "chapters", "sections") for e in entry.get(key, [])]
+    return own + [name for e in below for name in pages_in_toc(e)]
+
+
+def check_pages(pages: dict[Path, Page], site: Path) -> list[str]:
+    """One page for each file in the table of contents, and no other."""
+    toc = yaml.safe_load((TOP / "_toc.yml").read_text(encoding="utf8"))
+    expected = {str(Path(name).with_suffix("")) + ".html" for name in pages_in_toc(toc)} | EXTRA
+    found = {path.relative_to(site).as_posix() for path in pages}
+    print(f"{len(expected - EXTRA)} pages in _toc.yml, {len(found - EXTRA)} in the site")
+    missing = [f"{name}: in _toc.yml, not in the site" for name in sorted(expected - found)]
+    return missing + [f"{name}: in the site, not in _toc.yml" for name in sorted(found - expected)]
+
+
+def check_links(pages: dict[Path, Page], site: Path) -> list[str]:
+    """Every link within the site leads to a file, and to an anchor that is there."""
+    failures, count = [], 0
+    for path, page in pages.items():
+        for link in (values["href"] for values in page.every("a") if "href" in values):
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc:
+                continue
+            count += 1
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            if target.is_dir():
+                target /= "index.html"
+            anchor = unquote(parts.fragment)
+            if not (target.is_file() and target.is_relative_to(site)):
+                failures.append(f"{path.relative_to(site)}: broken link {link}")
+            elif anchor and anchor not in pages[target].anchors:
+                failures.append(f"{path.relative_to(site)}: no such anchor: {link}")
+    print(f"{count} links within the site")
+    return failures
+
+
+def check_images(pages: dict[Path, Page], site: Path) -> list[str]:
+    """Every image says in words what it shows."""
+    images = [(path, values) for path, page in pages.items() for values in page.every("img")]
+    print(f"{len(images)} images")
+    return [
+        f"{path.relative_to(site)}: no alt text: {values.get('src', '')[:80]}"
+        for path, values in images
+        if not values.get("alt", "").strip()
+    ]
+
+
+def check_sources(pages: dict[Path, Page], site: Path) -> list[str]:
+    """Nothing that the browser fetches by itself comes from elsewhere."""
+    failures, count = [], 0
+    for path, page in pages.items():
+        for tag, values in page.tags:
+            sources = [values[name] for name in FETCHED.get(tag, ()) if name in values]
+            count += len(sources)
+            failures += [f"{path.relative_to(site)}: <{tag}> from {s}" for s in sources if ELSEWHERE.match(s)]
+    styles = sorted(site.rglob("*.css"))
+    for path in [*pages, *styles]:
+        found = ELSEWHERE_IN_CSS.findall(path.read_text(encoding="utf8"))
+        failures += [f"{path.relative_to(site)}: style with {style}" for style in found]
+    print(f"{count} scripts, styles, images and frames in the pages, {len(styles)} style sheets")
+    return failures
+
+
+def main(site: Path) -> None:
+    site = site.resolve()
+    paths = [p for p in sorted(site.rglob("*.html")) if "_static" not in p.relative_to(site).parts]
+    pages = {path: Page(path) for path in paths}
+    failures = [
+        failure
+        for check in (check_pages, check_links, check_images, check_sources)
+        for failure in check(pages, site)
+    ]
+    if failures:
+        sys.exit("\n".join(failures))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else TOP / "_build" / "html")

@@ -1,0 +1,120 @@
+"""Look at every page of the built site in headless chromium: light and dark, wide and on a phone.
+
+Fails on anything that a reader would see as broken; screenshots are left in _build/screenshots.
+"""
+
+import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import product
+from pathlib import Path
+from shutil import which
+from typing import Any, Literal
+
+import yaml
+from check_site import TOP, pages_in_toc
+from playwright.sync_api import Browser, Page, Request, Route, sync_playwright
+
+SITE = TOP / "_build" / "html"
+SCREENSHOTS = TOP / "_build" / "screenshots"
+# Without these, chromium itself calls home, and as root it needs --no-sandbox.
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+WIDTHS = {"wide": 1280, "phone": 390}
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+
+MATHS_READY = "async () => { if (window.MathJax) await MathJax.startup.promise }"
+# One line for each thing on the page that a reader would see as broken.
+BROKEN = """() => {
+  const all = (selector) => [...document.querySelectorAll(selector)];
+  const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
+  return [
+    ...all("img").filter(i => !i.complete || !i.naturalWidth).map(i => `image not shown: ${i.src}`),
+    ...all(".math").filter(e => !e.querySelector("mjx-container"))
+      .map(e => `equation not shown: ${e.textContent}`),
+    ...all("mjx-merror").map(e => `error in an equation: ${e.textContent}`),
+    ...(wide > 0 ? [`the page scrolls sideways by ${wide} pixels`] : []),
+  ];
+}"""
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves files and says nothing."""
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def listen(page: Page, host: str) -> list[str]:
+    """A list that fills with the errors of a page and its requests to other hosts, which are stopped."""
+    failures: list[str] = []
+
+    def route(route: Route, request: Request) -> None:
+        if request.url.startswith((host, "data:", "blob:")):
+            route.continue_()
+        else:
+            failures.append(f"request to {request.url}")
+            route.abort()
+
+    page.route("**/*", route)
+    page.on("console", lambda m: failures.append(f"console: {m.text}") if m.type == "error" else None)
+    page.on("pageerror", lambda error: failures.append(f"error: {error}"))
+    page.on("response", lambda r: failures.append(f"{r.status}: {r.url}") if r.status >= 400 else None)
+    return failures
+
+
+def look(
+    browser: Browser, host: str, name: str, theme: Literal["light", "dark"], width: str
+) -> tuple[list[str], int]:
+    """Open one page, take its picture; what is broken on it, and how many equations it has."""
+    page = browser.new_page(color_scheme=theme, viewport={"width": WIDTHS[width], "height": 900})
+    failures = listen(page, host)
+    page.goto(f"{host}/{name}.html", wait_until="load")
+    page.evaluate(MATHS_READY)
+    failures += page.evaluate(BROKEN)
+    if page.evaluate("document.documentElement.dataset.theme") != theme:
+        failures.append(f"the page is not {theme}")
+    equations = page.locator("mjx-container").count()
+    page.screenshot(path=SCREENSHOTS / f"{Path(name).name}_{theme}_{width}.png", full_page=True)
+    page.close()
+    return [f"{name}, {theme}, {width}: {failure}" for failure in failures], equations
+
+
+def search(browser: Browser, host: str) -> list[str]:
+    """The search finds a word that the first page has."""
+    page = browser.new_page()
+    failures = listen(page, host)
+    page.goto(f"{host}/search.html?q=parity")
+    page.locator("#search-results li").first.wait_for(timeout=10_000)
+    page.close()
+    return [f"search: {failure}" for failure in failures]
+
+
+def main() -> None:
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(SITE)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    host = f"http://127.0.0.1:{server.server_port}"
+    names = pages_in_toc(yaml.safe_load((TOP / "_toc.yml").read_text(encoding="utf8")))
+    failures, equations = [], 0
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=which("chromium"), args=FLAGS)
+        for name, theme, width in product(names, THEMES, WIDTHS):
+            broken, shown = look(browser, host, name, theme, width)
+            failures += broken
+            equations += shown
+        failures += search(browser, host)
+        browser.close()
+    server.shutdown()
+    looks = len(names) * len(THEMES) * len(WIDTHS)
+    print(f"{looks} looks at {len(names)} pages, {equations} equations")
+    print(f"pictures in {SCREENSHOTS.relative_to(TOP)}")
+    if not equations:
+        failures.append("no equation on any page")
+    if failures:
+        sys.exit("\n".join(failures))
+
+
+if __name__ == "__main__":
+    main()
