@@ -16,8 +16,8 @@ help:  ## show this list (the default)
 
 book: $(READY)  ## run the notebooks where needed and build the site in _build/html
 	@mkdir -p _build
-	# The cache of executed notebooks knows their cells only. It is dropped when anything that they use changes.
-	find tsrnn trained_models constraints.txt -type f ! -path '*/state/*' ! -name '*.pyc' \
+	# Sphinx and its cache of executed notebooks know pages and cells only. All is made anew when anything else changes.
+	find tsrnn trained_models constraints.txt book/_static -type f ! -path '*/state/*' ! -name '*.pyc' \
 	  | LC_ALL=C sort | xargs -d '\n' sha256sum > _build/inputs.new
 	cmp -s _build/inputs.new _build/inputs || rm -rf _build/.jupyter_cache _build/.doctrees
 	mv _build/inputs.new _build/inputs
