@@ -1,11 +1,13 @@
 """Which N are trained now, and what comes after a success (paper, section 2.3).
 
-| name | paper | trained at once | after a success |
-|---|---|---|---|
-| `single` | single-head | one N, always read by head 0 | N + 1 |
-| `cumulative` | multi-head | 2 ... N, a head each | `add_heads` new N with new heads, all kept |
-| `sliding` | sliding | `init_heads` N, a head each | the `forget_heads` oldest dropped, as many added |
-| `single_nocurr` | no curriculum | one N from scratch | the end |
+===============  =============  ===========================  ================================================
+name             paper          trained at once              after a success
+===============  =============  ===========================  ================================================
+`single`         single-head    one N, always by head 0      N + 1
+`cumulative`     multi-head     2 ... N, a head each         `add_heads` N with new heads added, all kept
+`sliding`        sliding        `init_heads` N, a head each  the `forget_heads` oldest dropped, as many added
+`single_nocurr`  no curriculum  one N, from scratch          the end
+===============  =============  ===========================  ================================================
 
 Many heads from the start, without a curriculum, is `cumulative` with `init_heads` = all of them.
 """
