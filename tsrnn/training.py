@@ -20,7 +20,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from tsrnn import InputError, tasks, zoo
 from tsrnn.config import TrainConfig
