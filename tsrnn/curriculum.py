@@ -53,7 +53,7 @@ class Curriculum:
 
     @property
     def label(self) -> str:
-        """The name in folder names: `cumulative`, `sliding_10_5`, ..."""
+        """The name in folder names, such as `cumulative` or `sliding_10_5`."""
         return f"sliding_{self.init_heads}_{self.forget_heads}" if self.kind == "sliding" else self.kind
 
     def next(self) -> "Curriculum | None":

@@ -1,5 +1,7 @@
 """The network of the paper (section 2.1): leaky units with trainable time constants, and many readouts.
 
+Its two variants::
+
     default  r(t) = φ[(1 − 1/τ) r(t−1) + (1/τ)(W r(t−1) + b + w_in s(t) + b_in)]
     mod      r(t) = (1 − 1/τ) r(t−1) + (1/τ) φ[W r(t−1) + b + w_in s(t) + b_in]
 
@@ -92,7 +94,7 @@ class LeakyRNN(nn.Module):
 
     @property
     def effective_tau(self) -> Tensor:
-        """max(τ, 1), (K, H), in steps: the value that the dynamics see."""
+        """max(τ, 1) in steps, (K, H), the value that the dynamics see."""
         return self.tau.clamp(min=1)
 
     def dynamics(self) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:

@@ -1,12 +1,12 @@
 """The recurrence over time, forward and backward: the hot path.
 
-For K networks at once, each with H units, a batch of B sequences and T steps:
+For K networks at once, each with H units, a batch of B sequences and T steps::
 
     default  r(t) = φ[M r(t−1) + u(t)]                         (leak is None)
     mod      r(t) = (1 − a) ∘ r(t−1) + a ∘ φ[M r(t−1) + u(t)]  (leak is a)
     drive    u(t) = bias + weight s(t)
 
-Autograd through T small operations costs more than the operations, so the gradient is written out:
+Autograd through T small operations costs more than the operations, so the gradient is written out::
 
     g(t)  = ∂L/∂r(t), from the readout at t = T, then backwards
     G(t)  = φ′ ∘ g(t)                    (mod: φ′ ∘ a ∘ g(t))
