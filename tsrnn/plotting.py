@@ -2,6 +2,7 @@
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.ticker import MaxNLocator
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart: a hue per curriculum, a shade per task.
@@ -38,6 +39,7 @@ def use_style() -> None:
             "axes.titlelocation": "left",
             "axes.titlesize": "medium",
             "figure.constrained_layout.use": True,
+            "figure.figsize": (6, 3.4),  # fills a page's column, and can be read on a phone
             "svg.fonttype": "none",  # text stays text: sharp, searchable
             "font.size": 11,
             "svg.hashsalt": "tsrnn",  # the same figure gives the same file
@@ -54,7 +56,11 @@ def use_style() -> None:
         pass
 
 
-def mark_n(axes: Axes, label: str = "N (bits to remember)") -> None:
-    """Label the x axis as N, with ticks at whole numbers only."""
-    axes.set_xlabel(label)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+def whole_numbers(axis: Axis) -> None:
+    """Ticks at whole numbers only."""
+    axis.set_major_locator(MaxNLocator(integer=True))
+
+
+def legend_above(axes: Axes, ncols: int = 2) -> None:
+    """A legend where no line can run through it."""
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=ncols)
