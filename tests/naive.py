@@ -39,16 +39,19 @@ class NaiveRNN(nn.Module):
 
     def forward(self, s: Tensor, r: Tensor) -> Tensor:
         """s (T, B), r(0) (B, H) -> r(T) (B, H)."""
-        off_diagonal = 1 - torch.eye(len(self.tau), dtype=s.dtype)
         for s_t in s:
-            tau = torch.clamp(self.tau, min=1)
-            recurrent = nn.functional.linear(r, self.recurrent.weight * off_diagonal, self.recurrent.bias)
-            current = recurrent + self.input(s_t[:, None])
-            if self.variant == "default":
-                r = self.phi((1 - 1 / tau) * r + current / tau)
-            else:
-                r = (1 - 1 / tau) * r + self.phi(current) / tau
+            r = self.step(s_t, r)
         return r
+
+    def step(self, s: Tensor, r: Tensor) -> Tensor:
+        """s(t) (B), r(t − 1) (B, H) -> r(t)."""
+        tau = torch.clamp(self.tau, min=1)
+        off_diagonal = 1 - torch.eye(len(self.tau), dtype=s.dtype)
+        recurrent = nn.functional.linear(r, self.recurrent.weight * off_diagonal, self.recurrent.bias)
+        current = recurrent + self.input(s[:, None])
+        if self.variant == "default":
+            return self.phi((1 - 1 / tau) * r + current / tau)
+        return (1 - 1 / tau) * r + self.phi(current) / tau
 
     def logits(self, r: Tensor) -> list[Tensor]:
         """All heads, each (B, 2)."""

@@ -1,0 +1,166 @@
+"""Fits of an autocorrelation with one and with two exponentials, and the choice between them (Figure 5a, b).
+
+    single   a exp(−l/τ)                                  a in [0, 1], τ in [0, 100] steps
+    double   a [c exp(−l/τ₁) + (1 − c) exp(−l/τ₂)]        c in [0, 1]
+
+The smaller AIC = 2k + n ln(RSS/n) wins, and τ_net is the slower τ of the winner. What BIC = k ln n +
+n ln(RSS/n) and AICc = AIC + 2k(k + 1)/(n − k − 1) would have chosen is kept beside it.
+
+We leave the published protocol in one place. It starts the double fit in the middle of the bounds, τ₁ = τ₂
+and c = 1/2, which is a saddle: both τ get the same gradient, and only rounding leads out. Where that fails,
+the fit is not the best one, and whether it fails can hang on the eighth digit of the autocorrelation. Our
+start has τ₁ < τ₂; `bench/timescales.py` counts the units for which it matters.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.optimize import curve_fit
+
+from tsrnn import InputError
+
+Array = NDArray[np.float64]
+LARGEST_TAU = 100.0
+
+
+def single(lags: Array, a: float, tau: float) -> Array:
+    return np.asarray(a * np.exp(-lags / tau))
+
+
+def double(lags: Array, a: float, tau1: float, tau2: float, c: float) -> Array:
+    return np.asarray(a * (c * np.exp(-lags / tau1) + (1 - c) * np.exp(-lags / tau2)))
+
+
+def single_gradient(lags: Array, a: float, tau: float) -> Array:
+    """∂/∂(a, τ), (L, 2)."""
+    e = np.exp(-lags / tau)
+    return np.stack([e, a * e * lags / tau**2], 1)
+
+
+def double_gradient(lags: Array, a: float, tau1: float, tau2: float, c: float) -> Array:
+    """∂/∂(a, τ₁, τ₂, c), (L, 4)."""
+    e1, e2 = np.exp(-lags / tau1), np.exp(-lags / tau2)
+    by_tau1, by_tau2 = a * c * e1 * lags / tau1**2, a * (1 - c) * e2 * lags / tau2**2
+    return np.stack([c * e1 + (1 - c) * e2, by_tau1, by_tau2, a * (e1 - e2)], 1)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A function to fit, its gradient; names, start and upper bounds of its parameters (the lower are 0)."""
+
+    function: Callable[..., Array]
+    gradient: Callable[..., Array]
+    parameters: tuple[str, ...]
+    start: tuple[float, ...]
+    upper: tuple[float, ...]
+
+
+SHAPES = {
+    "single": Shape(single, single_gradient, ("a", "tau"), (0.9, 1), (1, LARGEST_TAU)),
+    "double": Shape(
+        double,
+        double_gradient,
+        ("a", "tau1", "tau2", "c"),
+        (0.9, 1, 10, 0.5),
+        (1, LARGEST_TAU, LARGEST_TAU, 1),
+    ),
+}
+CRITERIA = ("aic", "bic", "aicc")
+
+
+def criteria(rss: float, n: int, k: int) -> dict[str, float]:
+    """AIC, BIC and AICc of a fit with k parameters to n points; the smaller the better."""
+    misfit = n * np.log(max(rss, np.finfo(float).tiny) / n)
+    aic = 2 * k + misfit
+    return {"aic": aic, "bic": k * np.log(n) + misfit, "aicc": aic + 2 * k * (k + 1) / (n - k - 1)}
+
+
+def fit(rho: Array) -> dict[str, float | str]:
+    """Fit one autocorrelation at lags 0 ... L, (L + 1).
+
+    Returns:
+        `model` ("single" or "double") and `tau_net` in steps by AIC; `model_bic`, `tau_net_bic`,
+        `model_aicc`, `tau_net_aicc`; and of each fit its RSS and parameters: `single_rss`, `single_a`,
+        `single_tau`, `double_rss`, `double_a`, `double_tau1`, ... NaN where nothing fits, or `rho` is NaN
+        (a constant unit).
+
+    Raises:
+        InputError: fewer than 7 lags; AICc needs them.
+    """
+    lags = np.arange(len(rho), dtype=float)
+    if len(rho) < 7:
+        raise InputError(f"{len(rho)} lags: 7 or more are needed for two exponentials")
+    found: dict[str, float | str] = {}
+    scores: dict[str, dict[str, float]] = {}
+    slower: dict[str, float] = {}
+    for name, shape in SHAPES.items():
+        try:
+            values, _ = curve_fit(
+                shape.function,
+                lags,
+                rho,
+                shape.start,
+                bounds=(0, shape.upper),
+                jac=shape.gradient,
+                maxfev=2000,
+            )
+        except (RuntimeError, ValueError):  # no convergence, or NaN in rho
+            continue
+        rss = float(((shape.function(lags, *values) - rho) ** 2).sum())
+        found |= {f"{name}_rss": rss}
+        found |= {f"{name}_{p}": float(v) for p, v in zip(shape.parameters, values, strict=True)}
+        scores[name] = criteria(rss, len(lags), len(values))
+        slower[name] = max(
+            float(v) for p, v in zip(shape.parameters, values, strict=True) if p.startswith("tau")
+        )
+    for criterion in CRITERIA:
+        end = "" if criterion == "aic" else f"_{criterion}"
+        best = min(scores, key=lambda name: scores[name][criterion], default="")
+        found |= {f"model{end}": best or "none", f"tau_net{end}": slower.get(best, np.nan)}
+    return found
+
+
+def jackknife_error(found: dict[str, float | str], rho: Array, without: Array) -> float:
+    """Standard error of τ_net from the spread over trials, in steps.
+
+    One Gauss-Newton step takes the fit of `rho` (L + 1) to that of each autocorrelation with one trial left
+    out, `without` (B, L + 1); their spread is the jackknife's. Parameters at a bound stay there. Infinite
+    where the data say nothing (more than 100 steps), NaN for one trial or τ_net at a bound.
+    """
+    name, trials = str(found["model"]), len(without)
+    if name not in SHAPES or trials < 2:
+        return np.nan
+    shape, lags = SHAPES[name], np.arange(len(rho), dtype=float)
+    values = np.array([float(found[f"{name}_{p}"]) for p in shape.parameters])
+    inside = np.minimum(values, np.array(shape.upper) - values) > 1e-6 * np.array(shape.upper)
+    slowest = shape.parameters.index("tau") if name == "single" else 1 + int(values[2] > values[1])
+    if not inside[slowest]:
+        return np.nan
+    with np.errstate(all="ignore"):
+        gradient = shape.gradient(lags, *values)[:, inside]
+    if np.linalg.matrix_rank(gradient) < gradient.shape[1]:
+        return np.nan
+    steps = np.linalg.lstsq(gradient, (without - rho).T, rcond=None)[0]
+    tau = steps[int(inside[:slowest].sum())]
+    error = float(np.sqrt((trials - 1) / trials * ((tau - tau.mean()) ** 2).sum()))
+    return error if error < LARGEST_TAU else np.inf
+
+
+def fit_all(autocovariance: Array) -> pd.DataFrame:
+    """A row per series, as `fit`, with `tau_net_se`: autocovariance (L + 1, B, S) of S series, B trials."""
+    rows = []
+    total = autocovariance.sum(1)
+    for i in range(total.shape[1]):
+        rho = ratio(total[:, i])
+        found = fit(rho)
+        without = ratio(total[:, i, None] - autocovariance[:, :, i]).T
+        rows.append(found | {"tau_net_se": jackknife_error(found, rho, without)})
+    return pd.DataFrame(rows)
+
+
+def ratio(autocovariance: Array) -> Array:
+    """Autocorrelation (L + 1, ...): divided by its lag 0, NaN where that is 0 (a constant series)."""
+    return np.asarray(autocovariance / np.where(autocovariance[0] > 0, autocovariance[0], np.nan))

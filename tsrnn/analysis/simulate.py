@@ -1,0 +1,81 @@
+"""Long runs of a trained network on random bits (paper, section 3.2), in blocks of bounded memory.
+
+The published protocol: 10 trials of 10⁵ steps after a burn-in of 500, one p ~ U(0, 1) per trial, bits
+Bernoulli(p), whatever the task.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol as Interface
+
+import torch
+from torch import Tensor
+
+from tsrnn import InputError, recurrence, tasks
+from tsrnn.model import LeakyRNN, initial_state
+
+# Steps at a time: one network, 10 trials and 500 units take 2.5 MB, which stays in the cache.
+BLOCK = 128
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How long a simulation is: `steps` and `burn_in` per trial. Raises InputError if too short."""
+
+    steps: int = 100_000
+    trials: int = 10
+    burn_in: int = 500
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in {"steps": 2, "trials": 1, "burn_in": 0, "seed": 0}.items():
+            if getattr(self, name) < least:
+                raise InputError(f"{name} = {getattr(self, name)}: choose {least} or more")
+
+
+@torch.no_grad()
+def simulate(model: LeakyRNN, protocol: Protocol) -> Iterator[Tensor]:
+    """The activity of K networks after the burn-in, all of them on the same bits.
+
+    Yields:
+        r (T, K, B, H), the next T ≤ 128 steps of B trials, valid until the next block.
+
+    Raises:
+        InputError: parameters that are not finite, or activity that grows beyond all bounds.
+    """
+    check_finite(model)
+    K, H = model.b.shape
+    generator = torch.Generator().manual_seed(protocol.seed)
+    bits = tasks.draw_biased(protocol.burn_in + protocol.steps, protocol.trials, generator)
+    initial = initial_state(protocol.trials, H, generator).expand(K, -1, -1).to(model.b)
+    dynamics, activation = model.dynamics(), model.architecture.activation
+    r = initial.new_empty(BLOCK, K, protocol.trials, H)
+    for first in range(0, len(bits), BLOCK):
+        s = bits[first : first + BLOCK].expand(K, -1, -1).to(model.b)
+        for t, state in enumerate(recurrence.states(*dynamics, s, initial, activation)):
+            r[t] = state
+        initial = r[s.shape[1] - 1].clone()
+        if not initial.isfinite().all():
+            raise InputError("the activity of this network grows beyond all bounds")
+        if first + BLOCK > protocol.burn_in:
+            yield r[max(0, protocol.burn_in - first) : s.shape[1]]
+
+
+class Collector(Interface):
+    """Takes in a simulation block by block."""
+
+    def add(self, x: Tensor) -> None: ...
+
+
+def collect(model: LeakyRNN, protocol: Protocol, *collectors: Collector) -> None:
+    """Simulate once for all collectors. Raises InputError as `simulate`."""
+    for block in simulate(model, protocol):
+        for collector in collectors:
+            collector.add(block)
+
+
+def check_finite(model: LeakyRNN) -> None:
+    """Raise InputError if a parameter is NaN or infinite."""
+    for name, p in model.named_parameters():
+        if not p.isfinite().all():
+            raise InputError(f"{name} holds {int((~p.isfinite()).sum())} values that are not finite")
