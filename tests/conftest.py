@@ -12,4 +12,13 @@ REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
 @pytest.fixture
 def small() -> TrainConfig:
     """20 units, 12 steps an epoch, promoted after every epoch."""
-    return TrainConfig(neurons=20, steps=12, test_batches=3, batch_size=16, promotion=0.0, seed=5, max_n=6)
+    return TrainConfig(
+        neurons=20,
+        steps=12,
+        test_batches=3,
+        batch_size=16,
+        promotion=0.0,
+        seed=5,
+        max_n=6,
+        measure_steps=100,
+    )

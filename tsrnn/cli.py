@@ -1,4 +1,4 @@
-"""The command line: `tsrnn train`, `tsrnn evaluate`, `tsrnn zoo`."""
+"""The command line: `tsrnn train`, `tsrnn evaluate`, `tsrnn analyse`, `tsrnn zoo`."""
 
 import secrets
 import sys
@@ -8,11 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from tsrnn import InputError, evaluation, training, zoo
+from tsrnn.analysis import measure
 from tsrnn.config import TrainConfig
 from tsrnn.runs import recorded_config
 
 app = typer.Typer(
-    help="Train, evaluate and list the recurrent networks of 'Emergent mechanisms for long timescales depend "
+    help="Train, measure and list the recurrent networks of 'Emergent mechanisms for long timescales depend "
     "on training curriculum and affect performance in memory tasks' (ICLR 2024).",
     no_args_is_help=True,
     add_completion=False,
@@ -158,6 +159,26 @@ def evaluate(
     typer.echo(
         table[["N", "accuracy", "sequences"]].to_string(index=False, formatters={"accuracy": "{:.2%}".format})
     )
+
+
+@app.command()
+def analyse(
+    networks: Annotated[
+        list[str] | None, typer.Argument(help="Names of network folders. [default: all in the base path]")
+    ] = None,
+    base_path: BasePath = None,
+) -> None:
+    """Add the measures that trained networks lack: timescales, dimensionality, connectivity.
+
+    Training takes them at every promotion; this adds them at the checkpoints of networks that have none yet.
+
+    Example: tsrnn analyse cumulative_parity_network_1
+    """
+    base = base_path or zoo.default_base_path()
+    folders = [base / name for name in networks] if networks else zoo.network_folders(base)
+    for folder in folders:
+        added = measure.add_missing(folder)
+        typer.echo(f"{folder.name}: " + (f"added N = {', '.join(map(str, added))}" if added else "complete"))
 
 
 @app.command("zoo")

@@ -26,8 +26,9 @@ from tsrnn import curriculum as curricula
 from tsrnn.config import TrainConfig
 from tsrnn.model import initial_parameters
 
+PROMOTION_COLUMNS = ["epoch", "N_min", "N_max", "measure", "index", "value"]
 # A run may go on with other values of these; all others must be what it was begun with.
-MAY_CHANGE = ("max_n", "max_epochs")
+MAY_CHANGE = ("max_n", "max_epochs", "measure_steps")
 
 
 @dataclass
@@ -142,10 +143,9 @@ def save_config(run: Run, device: str) -> None:
     zoo.write_atomically(path, (json.dumps(about, indent=2) + "\n").encode())
 
 
-def save_promotions(run: Run) -> None:
-    path = run.folder / "promotions.parquet"
-    table = run.promotions.astype({"measure": "category", "value": "float32"})
-    zoo.write_atomically(path, table.to_parquet(index=False))
+def save_promotions(folder: Path, promotions: pd.DataFrame) -> None:
+    table = promotions.astype({"measure": "category", "value": "float32"})
+    zoo.write_atomically(folder / "promotions.parquet", table.to_parquet(index=False))
 
 
 def save_state(run: Run) -> None:

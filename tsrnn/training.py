@@ -23,9 +23,20 @@ from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
 from tsrnn import InputError, tasks, zoo
+from tsrnn.analysis import measure
+from tsrnn.analysis.simulate import Protocol
 from tsrnn.config import TrainConfig
 from tsrnn.model import LeakyRNN, initial_state
-from tsrnn.runs import Run, check_folder, claim, open_run, resume, save_promotions, save_state
+from tsrnn.runs import (
+    PROMOTION_COLUMNS,
+    Run,
+    check_folder,
+    claim,
+    open_run,
+    resume,
+    save_promotions,
+    save_state,
+)
 
 # A checkpoint is kept where the newest N reaches or passes one of these, and always the last one.
 MILESTONES = (5, 10, 20, 30, 50, 75, 100)
@@ -229,16 +240,14 @@ def finish_epoch(run: Run, model: LeakyRNN, loss: float, accuracy: dict[int, flo
 
 def promote(run: Run, model: LeakyRNN, accuracy: dict[int, float]) -> None:
     """Measure and save a network that solved its N, and move it on."""
-    measured = {"accuracy": accuracy, "tau": dict(enumerate(model.effective_tau[0].tolist()))}
-    rows = [
-        {"epoch": run.epoch, "N_min": run.now.n_min, "N_max": run.now.n_max}
-        | {"measure": measure, "index": i, "value": value}
-        for measure, values in measured.items()
-        for i, value in values.items()
-    ]
+    by_head = pd.DataFrame({"measure": "accuracy", "index": accuracy.keys(), "value": accuracy.values()})
+    tables = [by_head, measure.cheap(model)]
+    if run.config.measure_steps and measure.is_costly_due(run.now.n_max):
+        tables.append(measure.costly(model, Protocol(run.config.measure_steps)))
+    rows = pd.concat(tables).assign(epoch=run.epoch, N_min=run.now.n_min, N_max=run.now.n_max)
     before = sorted(set(run.promotions["N_max"])) if len(run.promotions) else []
-    run.promotions = pd.concat([run.promotions, pd.DataFrame(rows)], ignore_index=True)
-    save_promotions(run)
+    run.promotions = pd.concat([run.promotions, rows[PROMOTION_COLUMNS]], ignore_index=True)
+    save_promotions(run.folder, run.promotions)
     saved = zoo.save_checkpoint(model, run.folder, run.config.task)
     if before:
         # the one before was the last until now: keep it only if it passed a milestone

@@ -1,0 +1,126 @@
+"""Dimensionality, connectivity and what is measured at promotions."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from ground_truth import delay_line, linear_network, network
+from sklearn.decomposition import PCA
+
+from tsrnn import InputError
+from tsrnn.analysis import measure
+from tsrnn.analysis.connectivity import connectivity, spectrum
+from tsrnn.analysis.dimensionality import dimensionality, dimensions
+from tsrnn.analysis.simulate import Protocol, simulate
+from tsrnn.analysis.timescales import timescales
+from tsrnn.model import Architecture, LeakyRNN
+from tsrnn.training import train
+
+
+def test_dimensions_are_those_of_pca():
+    generator = torch.Generator().manual_seed(1)
+    model = LeakyRNN.initialise(Architecture(neurons=30), [generator, generator])
+    protocol = Protocol(steps=700, trials=3, burn_in=10)
+    activity = torch.cat([block.clone() for block in simulate(model, protocol)])
+    found = dimensionality(model, protocol, 0.95).set_index(["network", "trial"])
+    for (k, b), row in found.iterrows():
+        variance = PCA().fit(activity[:, k, b].double().numpy()).explained_variance_
+        assert row["components"] == 1 + (np.cumsum(variance) / variance.sum() < 0.95).sum()
+        assert row["participation_ratio"] == pytest.approx(
+            variance.sum() ** 2 / (variance**2).sum(), rel=1e-3
+        )
+
+
+@pytest.mark.parametrize(
+    ("variances", "components", "participation"),
+    [([1, 1, 1, 1, 1], 5, 5), ([1, 0, 0], 1, 1), ([0.9, 0.1], 1, 1 / 0.82), ([8, 1, 1], 2, 100 / 66)],
+)
+def test_dimensions_of_known_variances(variances, components, participation):
+    found = dimensions(np.array(variances, float), 0.9)
+    assert found == pytest.approx({"components": components, "participation_ratio": participation})
+
+
+def test_a_delay_line_has_a_dimension_per_unit():
+    table = dimensionality(delay_line(8), Protocol(steps=20_000, trials=2), 0.99)
+    assert (table["components"] == 8).all()
+    assert table["participation_ratio"].tolist() == pytest.approx([8, 8], rel=0.05)
+
+
+def test_silent_networks_have_no_dimension():
+    assert dimensionality(network(3), Protocol(steps=50, trials=1, burn_in=200)).isna().any(axis=None)
+
+
+@pytest.mark.parametrize("explained", [0, 1, 1.2, -0.1])
+def test_impossible_shares_are_refused(explained):
+    with pytest.raises(InputError, match=f"explained = {explained}"):
+        dimensionality(network(3), Protocol(steps=50), explained)
+
+
+def test_connectivity_leaves_the_diagonal_out():
+    model = network(3, tau=2)
+    model.W[0] = torch.tensor([[9.0, 1, -3], [0.5, 9, 0.5], [-1, -2, 9]])
+    table = connectivity(model)
+    assert table["weight_mean"].tolist() == pytest.approx([-1, 0.5, -1.5])
+    assert table["weight_sd"].tolist() == pytest.approx([2, 0, 0.5])
+    assert table["positive"].tolist() == pytest.approx([1, 1, 0])
+    assert table["negative"].tolist() == pytest.approx([-3, 0, -3])
+    assert table["tau"].tolist() == [2, 2, 2]
+
+
+def test_the_spectrum_of_a_ring_and_of_unconnected_units():
+    alone = spectrum(network(4, tau=5))
+    assert alone["modulus"].tolist() == pytest.approx([0.8] * 4)
+    assert alone["timescale"].tolist() == pytest.approx([-1 / np.log(0.8)] * 4)
+    ring = network(3, tau=1)
+    ring.W[0] = 0.9 * torch.tensor([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]])
+    found = spectrum(ring)
+    assert found["modulus"].tolist() == pytest.approx([0.9] * 3)
+    assert found["imaginary"].abs().max() == pytest.approx(0.9 * np.sin(2 * np.pi / 3))
+    ring.W *= 2
+    assert np.isinf(spectrum(ring)["timescale"]).all()
+
+
+# ---------------------------------------------------------------- at promotions
+
+
+def test_every_promotion_is_measured_and_costly_ones_when_due(small, tmp_path):
+    [folder] = train(replace(small, max_n=11), base_path=tmp_path, progress=False)
+    p = pd.read_parquet(folder / "promotions.parquet")
+    counts = p.groupby(["N_max", "measure"], observed=True)["value"].size().unstack()
+    assert counts.index.tolist() == list(range(2, 12))
+    assert (counts[["tau", "weight_mean", "positive"]] == [20, 1, 1]).all(axis=None)
+    due = counts.loc[:10, ["tau_net", "exponentials", "population_autocorrelation", "components"]]
+    assert (due == [20, 20, 31, 10]).all(axis=None)
+    assert counts.loc[11, "tau_net":"tau_net"].isna().all()
+    assert [n for n in range(2, 31) if measure.is_costly_due(n)] == [*range(2, 11), 15, 20, 25, 30]
+
+
+def test_what_is_missing_is_added_and_is_the_same(small, tmp_path):
+    [measured] = train(small, base_path=tmp_path / "a", progress=False)
+    [bare] = train(replace(small, measure_steps=0), base_path=tmp_path / "b", progress=False)
+    before = pd.read_parquet(bare / "promotions.parquet")
+    assert "tau_net" not in set(before["measure"])
+    [again] = train(small, base_path=tmp_path / "b", progress=False)  # complete: notes the steps to measure
+    assert measure.add_missing(again, progress=False) == [5, 6]
+    assert measure.add_missing(again, progress=False) == []
+
+    def values(folder):
+        p = pd.read_parquet(folder / "promotions.parquet").astype({"measure": str})
+        return p[p["N_max"].isin([5, 6])].sort_values(["N_max", "measure", "index"], ignore_index=True)
+
+    pd.testing.assert_frame_equal(values(bare), values(measured))
+    assert len(pd.read_parquet(bare / "promotions.parquet")) > len(before)
+
+
+def test_costly_measures_are_those_of_the_analyses():
+    model, protocol = linear_network(5), Protocol(steps=300, trials=2)
+    found = measure.costly(model, protocol)
+    expected = timescales(model, protocol)["tau_net"][:5]
+    assert found[found["measure"] == "tau_net"]["value"].tolist() == pytest.approx(list(expected))
+
+
+def test_only_networks_of_tsrnn_are_analysed(tmp_path):
+    with pytest.raises(InputError, match="is not a trained network of tsrnn"):
+        measure.add_missing(tmp_path)

@@ -1,0 +1,71 @@
+"""Connectivity (paper, section 3.3, Figure 6a): who excites and inhibits; how slow the linear modes are."""
+
+import numpy as np
+import pandas as pd
+import torch
+
+from tsrnn.analysis.simulate import check_finite
+from tsrnn.model import LeakyRNN
+
+
+@torch.no_grad()
+def connectivity(model: LeakyRNN) -> pd.DataFrame:
+    """The recurrent weights that each unit of K networks receives.
+
+    Returns:
+        A row per network and unit: `network`, `unit`, `tau` (max(τ, 1), in steps), `weight_mean`,
+        `weight_sd` over the H − 1 incoming weights, and `positive`, `negative`: the sums of those above and
+        below 0.
+
+    Raises:
+        InputError: parameters that are not finite.
+    """
+    check_finite(model)
+    K, H = model.b.shape
+    others = ~torch.eye(H, dtype=torch.bool)
+    W = model.W.double().cpu()[:, others].view(K, H, H - 1)
+    k, unit = np.indices((K, H))
+    columns = {
+        "network": k,
+        "unit": unit,
+        "tau": model.effective_tau.cpu().numpy(),
+        "weight_mean": W.mean(-1).numpy(),
+        "weight_sd": W.std(-1, correction=0).numpy(),
+        "positive": W.clamp(min=0).sum(-1).numpy(),
+        "negative": W.clamp(max=0).sum(-1).numpy(),
+    }
+    return pd.DataFrame({name: values.ravel() for name, values in columns.items()})
+
+
+@torch.no_grad()
+def spectrum(model: LeakyRNN) -> pd.DataFrame:
+    """Eigenvalues λ of M = (I − A) + A W, A = diag(1/τ): the network where φ is the identity.
+
+    Returns:
+        A row per network and eigenvalue, largest modulus first: `network`, `index`, `real`, `imaginary`,
+        `modulus` and `timescale` = −1/ln|λ| in steps, which is infinite for |λ| ≥ 1: what holds such a mode
+        is φ.
+
+    Raises:
+        InputError: parameters that are not finite.
+    """
+    check_finite(model)
+    a = 1 / model.effective_tau.double().cpu()
+    W = model.W.double().cpu()
+    W = W - torch.diag_embed(W.diagonal(dim1=1, dim2=2))
+    values = np.linalg.eigvals((torch.diag_embed(1 - a) + a[..., None] * W).numpy())
+    values = np.take_along_axis(values, np.abs(values).argsort(1)[:, ::-1], 1)
+    modulus = np.abs(values)
+    with np.errstate(divide="ignore"):
+        timescale = np.where(modulus < 1, -1 / np.log(np.minimum(modulus, 1)), np.inf)
+    k, index = np.indices(values.shape)
+    return pd.DataFrame(
+        {
+            "network": k.ravel(),
+            "index": index.ravel(),
+            "real": values.real.ravel(),
+            "imaginary": values.imag.ravel(),
+            "modulus": modulus.ravel(),
+            "timescale": timescale.ravel(),
+        }
+    )
