@@ -1,12 +1,22 @@
-"""How well a trained network does: accuracy for every N that it has a head for, on fresh sequences."""
+"""How well a trained network does: accuracy, forgetting, generalisation, retraining (Figures 3c, 8c)."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from tsrnn import InputError, tasks
+from tsrnn.config import TrainConfig
 from tsrnn.model import LeakyRNN, initial_state
+from tsrnn.runs import Run, seeded
+from tsrnn.training import assemble, draw_batch, test_accuracy, train_step
+
+BATCH = 256
 
 
 @torch.no_grad()
@@ -15,7 +25,7 @@ def accuracy(
     task: str,
     ns: Sequence[int] | None = None,
     batches: int = 50,
-    batch_size: int = 256,
+    batch_size: int = BATCH,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Accuracy per N on fresh sequences of the training distribution, all heads on the same ones.
@@ -34,9 +44,7 @@ def accuracy(
         InputError: unknown task, an N without a head, fewer than one batch.
     """
     ns = list(model.heads) if ns is None else list(ns)
-    missing = [n for n in ns if n not in model.heads]
-    if missing or not ns:
-        raise InputError(f"no head for N = {missing or ns}: this network has heads for {list(model.heads)}")
+    check_heads(model, ns)
     if batches < 1 or batch_size < 1:
         raise InputError(f"batches = {batches}, batch size = {batch_size}: both must be 1 or more")
     chosen, generator = tasks.get_task(task), torch.Generator().manual_seed(seed)
@@ -56,3 +64,141 @@ def accuracy(
             for i, n in enumerate(ns)
         ]
     )
+
+
+def check_heads(model: LeakyRNN, ns: Sequence[int]) -> None:
+    """Raise InputError unless there is a head for every N in `ns`."""
+    missing = [n for n in ns if n not in model.heads]
+    if missing or not ns:
+        raise InputError(
+            f"no head for N = {missing or list(ns)}: this network has heads for {list(model.heads)}"
+        )
+
+
+# ---------------------------------------------------------------- what else is in the activity
+
+
+def forgetting(
+    model: LeakyRNN, task: str, ns: Sequence[int] | None = None, batches: int = 50, seed: int = 0
+) -> pd.DataFrame:
+    """What is left of smaller n (Figure 3c), by the readouts that there are and by new ones.
+
+    Args:
+        model: one network, trained to N.
+        task: a key of `tasks.TASKS`.
+        ns: which n to ask for; default 2 ... N.
+        batches: of 256 sequences, to train the new readouts, twice that many, and to test.
+        seed: of the sequences.
+
+    Returns:
+        Columns N, readout, accuracy, sequences. `readout` is "own" (a multi-head network's for this n),
+        "newest" (it has none for this n: the one of its largest N, as a single-head network's only one) or
+        "new" (see `new_readouts`). The paper does not say which it asks for in single-head networks; here
+        are both.
+
+    Raises:
+        InputError: as `accuracy` and `new_readouts`.
+    """
+    largest = max(model.heads)
+    ns = list(range(2, largest + 1)) if ns is None else list(ns)
+    asked = model.select([0])
+    asked.heads = {n: model.heads.get(n, model.heads[largest]) for n in ns}
+    present = accuracy(asked, task, ns, batches, seed=seed)
+    present["readout"] = ["own" if n in model.heads else "newest" for n in present["N"]]
+    new = new_readouts(model, task, ns, batches, seed)
+    return pd.concat([present, new], ignore_index=True)[["N", "readout", "accuracy", "sequences"]]
+
+
+def new_readouts(
+    model: LeakyRNN, task: str, ns: Sequence[int], batches: int = 50, seed: int = 0
+) -> pd.DataFrame:
+    """Accuracy of a new linear readout for each n, all else frozen: forgetting, or generalisation to n > N.
+
+    The paper does not say how its new readouts are trained. Here each is a logistic regression
+    (scikit-learn, L2 with C = 1 on standardised activity) on the last state of `2 batches` × 256 sequences
+    of the training distribution for the largest of `ns`, tested on `batches` × 256 others.
+
+    Returns:
+        Columns N, readout ("new"), accuracy, sequences.
+
+    Raises:
+        InputError: unknown task, an n < 1, fewer than one batch, more than one network.
+    """
+    if len(model.b) != 1:
+        raise InputError(f"{len(model.b)} networks: choose one, model.select([k])")
+    if batches < 1 or not ns or min(ns) < 1:
+        raise InputError(f"batches = {batches}, N = {list(ns)}: choose 1 or more of each")
+    chosen, generator = tasks.get_task(task), torch.Generator().manual_seed(seed)
+    states, right = [], []
+    with torch.no_grad():
+        for _ in range(3 * batches):
+            bits = chosen.draw(tasks.draw_length(max(ns), generator), BATCH, generator)
+            initial = initial_state(BATCH, model.b.shape[1], generator)[None]
+            states.append(model(bits[None].to(model.b), initial.to(model.b))[0].cpu().numpy())
+            right.append(tasks.labels(chosen, bits, ns).numpy())
+    x, y, test = np.concatenate(states), np.concatenate(right, 1), batches * BATCH
+    rows = []
+    for n, answers in zip(ns, y, strict=True):
+        readout = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+        readout.fit(x[test:], answers[test:])
+        rows.append({"N": n, "readout": "new", "accuracy": float(readout.score(x[:test], answers[:test]))})
+    return pd.DataFrame(rows).assign(sequences=test)
+
+
+def retraining(
+    model: LeakyRNN, task: str, ns: Sequence[int], epochs: int = 20, seed: int = 0, **protocol: int
+) -> pd.DataFrame:
+    """How well a network learns other N, from where it stands, with a single head (Figure 8c).
+
+    The network, all of it, is trained further on one n, as the single-head curriculum would, for each of `ns`
+    anew. The paper starts from N = 16, takes n = 16 ... 46 and 20 epochs; it does not say which readout is
+    taken over. Here it is that of the largest N, in both curricula.
+
+    Args:
+        model: one network.
+        task, ns: what to learn.
+        epochs: of 600 steps.
+        seed: of the sequences, which are the same for every network of the same seed.
+        protocol: other values for fields of `TrainConfig`, e.g. steps=100 for a reduced scale.
+
+    Returns:
+        Columns N, epoch (0: before any), accuracy, relative_accuracy: (accuracy − 0.5) over that of the
+        first n after the last epoch.
+
+    Raises:
+        InputError: unknown task, n out of range, epochs < 1, more than one network.
+    """
+    if len(model.b) != 1:
+        raise InputError(f"{len(model.b)} networks: choose one, model.select([k])")
+    if epochs < 1 or not ns:
+        raise InputError(f"epochs = {epochs}, N = {list(ns)}: choose 1 or more of each")
+    a = model.architecture
+    configs = [
+        TrainConfig(
+            "single", task, seed, first_n=n, neurons=a.neurons, model=a.model, activation=a.activation,
+            tau=a.tau, **protocol,
+        )
+        for n in ns
+    ]  # fmt: skip
+    rows = []
+    for config in configs:
+        run = taken_over(model, config)
+        network, optimiser = assemble([run], "cpu")
+        for epoch in range(epochs + 1):
+            for _ in range(config.steps if epoch else 0):
+                train_step(network, optimiser, draw_batch([run]), config.clip)
+            [found] = test_accuracy(network, [run], "cpu")
+            rows.append({"N": config.first_n, "epoch": epoch, "accuracy": found[config.first_n]})
+    table = pd.DataFrame(rows)
+    first = table[(table["N"] == ns[0]) & (table["epoch"] == epochs)]["accuracy"].iloc[0]
+    table["relative_accuracy"] = (table["accuracy"] - 0.5) / (first - 0.5)
+    return table
+
+
+def taken_over(model: LeakyRNN, config: TrainConfig) -> Run:
+    """A single-head run that begins with this network and the readout of its largest N."""
+    parameters = {name: p.detach()[0].clone() for name, p in model.named_parameters()}
+    newest = model.heads[max(model.heads)]
+    parameters |= {name: parameters[name][[newest]] for name in ("head_weight", "head_bias")}
+    momentum = {name: torch.zeros_like(p) for name, p in parameters.items()}
+    return Run(config, Path(), seeded(config.seed, 1), parameters, momentum, config.start())

@@ -1,0 +1,294 @@
+"""Damage to a trained network (paper, section 3.4, Figures 7 and 8): ablation, perturbation of W and τ.
+
+The published measure: a stream of 1000 fair bits after 100 to warm up, the readout of N asked at every
+step, 10 repetitions; relative accuracy = (accuracy − 0.5) / (baseline − 0.5), baseline the same network
+untouched. Here all conditions see the same bits and the baseline is the mean over repetitions, so
+differences are not those of the bits. Damaged copies run side by side, as an ensemble.
+
+All functions take one network (K = 1) and its heads, and raise InputError if there are more, if a parameter
+is not finite, or if there is no head for N.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy import stats
+from torch import Tensor
+
+from tsrnn import InputError, recurrence, tasks
+from tsrnn.analysis.simulate import check_finite
+from tsrnn.evaluation import check_heads
+from tsrnn.model import LeakyRNN, initial_state
+
+# Of the paper: 10 values for W, 13 for τ
+WEIGHT_EPSILONS = tuple(np.geomspace(0.01, 10, 10))
+TAU_EPSILONS = tuple(np.geomspace(0.001, 10, 13))
+AT_ONCE = 20  # damaged copies in one ensemble: 20 MB of weights at H = 500
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The bits that all conditions see: `repetitions` sequences of `warm_up` + `steps` fair bits."""
+
+    steps: int = 1000
+    warm_up: int = 100
+    repetitions: int = 10
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in {"steps": 1, "warm_up": 0, "repetitions": 2, "seed": 0}.items():
+            if getattr(self, name) < least:
+                raise InputError(f"{name} = {getattr(self, name)}: choose {least} or more")
+
+
+@torch.no_grad()
+def stream_accuracy(model: LeakyRNN, task: str, n: int, stream: Stream) -> Tensor:
+    """Share of right answers for N = n at every step of the stream, (K, repetitions).
+
+    Raises:
+        InputError: no head for n, or a warm-up too short for n bits.
+    """
+    check_heads(model, [n])
+    if stream.warm_up < n:
+        raise InputError(f"warm-up = {stream.warm_up}: choose {n} or more, to ask for N = {n}")
+    chosen, generator = tasks.get_task(task), torch.Generator().manual_seed(stream.seed)
+    K, H = model.b.shape
+    bits = tasks.draw_fair(stream.warm_up + stream.steps, stream.repetitions, generator)
+    initial = initial_state(stream.repetitions, H, generator).expand(K, -1, -1).to(model.b)
+    s = bits.expand(K, -1, -1).to(model.b)
+    head = slice(model.heads[n], model.heads[n] + 1)
+    answers = torch.stack(
+        [
+            model.logits(r, head)[:, 0].argmax(-1)
+            for r in recurrence.states(*model.dynamics(), s, initial, model.architecture.activation)
+        ]
+    )[stream.warm_up :]  # (T, K, R)
+    windows = bits[stream.warm_up - n + 1 :].unfold(0, n, 1)  # (T, R, n): the last n bits at each step
+    right = chosen.label(windows.flatten(0, 1).T, n).view(len(windows), 1, -1)
+    return (answers.cpu() == right).double().mean(0)
+
+
+def damaged_accuracy(
+    model: LeakyRNN, task: str, n: int, stream: Stream, damages: Sequence[Callable[[LeakyRNN, int], None]]
+) -> tuple[Tensor, float]:
+    """Accuracy of a copy for each damage, (len(damages), repetitions), and the untouched network's mean.
+
+    `damage(copies, k)` changes network k of an ensemble of copies in place.
+    """
+    check_finite(model)
+    if len(model.b) != 1:
+        raise InputError(f"{len(model.b)} networks: choose one, model.select([k])")
+    baseline = float(stream_accuracy(model, task, n, stream).mean())
+    found = []
+    for first in range(0, len(damages), AT_ONCE):
+        some = damages[first : first + AT_ONCE]
+        copies = model.select([0] * len(some)).requires_grad_(False)
+        for k, damage in enumerate(some):
+            damage(copies, k)
+        found.append(stream_accuracy(copies, task, n, stream))
+    return torch.cat(found), baseline
+
+
+def relative(accuracy: Tensor, baseline: float) -> Tensor:
+    """(accuracy − 0.5) / (baseline − 0.5): 1 is unharmed, 0 is chance. NaN if the baseline is at chance."""
+    return (accuracy - 0.5) / (baseline - 0.5 if baseline > 0.5 else float("nan"))
+
+
+def ablate(units: Sequence[int]) -> Callable[[LeakyRNN, int], None]:
+    """Cut units off: their weights to and from all others, from the input, and to all heads, are 0."""
+
+    def damage(copies: LeakyRNN, k: int) -> None:
+        for weight in (copies.W[k].T, copies.W[k], copies.w_in[k], copies.head_weight[k].movedim(-1, 0)):
+            weight[list(units)] = 0
+
+    return damage
+
+
+def fastest_and_slowest(model: LeakyRNN, count: int = 20) -> dict[str, list[int]]:
+    """The `count` units of the smallest and of the largest max(τ, 1), of one network."""
+    H = model.b.shape[1]
+    if not 1 <= 2 * count <= H:
+        raise InputError(f"count = {count}: choose 1 to {H // 2}, half of the units")
+    order = model.effective_tau[0].argsort(stable=True).tolist()
+    return {"fastest": order[:count], "slowest": order[-count:]}
+
+
+def ablation(
+    model: LeakyRNN,
+    task: str,
+    n: int,
+    groups: dict[str, list[int]] | None = None,
+    together: bool = False,
+    stream: Stream | None = None,
+) -> pd.DataFrame:
+    """Accuracy after the removal of units, one at a time, or each group at once (Figure 7).
+
+    All heads lose the unit. (The published code clears its weight in head 0 only, so that the head which is
+    read in a multi-head network keeps it.)
+
+    Args:
+        model: one network. task: a key of `tasks.TASKS`. n: which N is asked for.
+        groups: units by the name of their group; default the 20 fastest and the 20 slowest, as published.
+        together: remove all units of a group at once.
+        stream: the test bits.
+
+    Returns:
+        Columns group, unit (−1: the whole group), tau (max(τ, 1), in steps; mean of the group), repetition,
+        accuracy, relative_accuracy, baseline.
+
+    Raises:
+        InputError: as the module says; a unit that there is not.
+    """
+    stream = stream or Stream()
+    groups = groups or fastest_and_slowest(model)
+    H = model.b.shape[1]
+    for unit in (u for units in groups.values() for u in units):
+        if not 0 <= unit < H:
+            raise InputError(f"unit {unit}: choose 0 to {H - 1}")
+    sets = [(g, s) for g, units in groups.items() for s in ([units] if together else [[u] for u in units])]
+    accuracy, baseline = damaged_accuracy(model, task, n, stream, [ablate(units) for _, units in sets])
+    tau = model.effective_tau[0].detach().cpu()
+    about = [
+        {"group": g, "unit": -1 if together else units[0], "tau": tau[units].mean().item()}
+        for g, units in sets
+    ]
+    return tidy(about, "repetition", accuracy, baseline, stream, task, n)
+
+
+def perturb_weights(epsilon: float, direction: Tensor) -> Callable[[LeakyRNN, int], None]:
+    """W + ε (‖W‖ / ‖D‖) D, norms of Frobenius; no self-connections in either."""
+
+    def damage(copies: LeakyRNN, k: int) -> None:
+        W = copies.W[k].fill_diagonal_(0)
+        D = direction.clone().fill_diagonal_(0).to(W)
+        W += epsilon * W.norm() / D.norm() * D
+
+    return damage
+
+
+def perturb_tau(epsilon: float, direction: Tensor) -> Callable[[LeakyRNN, int], None]:
+    """max(τ, 1) + ε (‖τ‖ / ‖D‖) D; D ≥ 0, so no unit gets faster."""
+
+    def damage(copies: LeakyRNN, k: int) -> None:
+        tau, D = copies.effective_tau[k], direction.to(copies.tau)
+        copies.tau[k] = tau + epsilon * tau.norm() / D.norm() * D
+
+    return damage
+
+
+def perturbation(
+    model: LeakyRNN,
+    task: str,
+    n: int,
+    parameter: str,
+    epsilons: Sequence[float] | None = None,
+    directions: int = 10,
+    stream: Stream | None = None,
+) -> pd.DataFrame:
+    """Accuracy after a step of relative size ε in a random direction D (Figure 8a, b).
+
+    Args:
+        model, task, n, stream: as for `ablation`.
+        parameter: "W", with D ~ N(0, 1), or "tau", with D ~ |N(0, 1)|.
+        epsilons: default the published ones, 0.01 to 10 for W and 0.001 to 10 for τ.
+        directions: how many D; the same for every ε. Each is tested on the whole stream.
+
+    Returns:
+        Columns epsilon, direction, accuracy, relative_accuracy, baseline.
+
+    Raises:
+        InputError: as the module says; ε < 0 or not finite; an unknown parameter.
+    """
+    stream = stream or Stream()
+    if parameter not in ("W", "tau"):
+        raise InputError(f"unknown parameter {parameter!r}: choose W or tau")
+    chosen = epsilons if epsilons is not None else WEIGHT_EPSILONS if parameter == "W" else TAU_EPSILONS
+    for epsilon in chosen:
+        if not 0 <= epsilon < np.inf:
+            raise InputError(f"epsilon = {epsilon}: choose a number of 0 or more")
+    if directions < 2:
+        raise InputError(f"directions = {directions}: choose 2 or more")
+    generator, H = torch.Generator().manual_seed(stream.seed + 1), model.b.shape[1]
+    if parameter == "W":
+        D = [torch.randn(H, H, generator=generator) for _ in range(directions)]
+        damages = [perturb_weights(epsilon, d) for epsilon in chosen for d in D]
+    else:
+        D = [torch.randn(H, generator=generator).abs() for _ in range(directions)]
+        damages = [perturb_tau(epsilon, d) for epsilon in chosen for d in D]
+    accuracy, baseline = damaged_accuracy(model, task, n, stream, damages)
+    by_direction = accuracy.mean(1).view(len(chosen), directions)
+    about = [{"epsilon": float(epsilon)} for epsilon in chosen]
+    table = tidy(about, "direction", by_direction, baseline, stream, task, n)
+    table.attrs |= {"parameter": parameter}
+    return table
+
+
+def tidy(
+    about: Sequence[Mapping[str, object]],
+    repeated: str,
+    accuracy: Tensor,
+    baseline: float,
+    stream: Stream,
+    task: str,
+    n: int,
+) -> pd.DataFrame:
+    """A row per condition and repetition: `accuracy` (conditions, repetitions)."""
+    shares = relative(accuracy, baseline)
+    table = pd.DataFrame(
+        [
+            {**row, repeated: i, "accuracy": accuracy[c, i].item(), "relative_accuracy": shares[c, i].item()}
+            for c, row in enumerate(about)
+            for i in range(accuracy.shape[1])
+        ]
+    )
+    table["baseline"] = baseline
+    table.attrs = {"stream": asdict(stream), "task": task, "N": n}
+    return table
+
+
+# ---------------------------------------------------------------- statistics
+
+
+def interval(values: Sequence[float], level: float = 0.95) -> dict[str, float]:
+    """`mean`, `sd`, `n` of independent values, and the bounds `low`, `high` of the mean's t interval."""
+    x = np.asarray(values, float)
+    if len(x) < 2:
+        raise InputError(f"{len(x)} values: an interval needs 2 or more")
+    half = stats.t.ppf((1 + level) / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
+    mean = float(x.mean())
+    return {"mean": mean, "sd": float(x.std(ddof=1)), "n": len(x), "low": mean - half, "high": mean + half}
+
+
+def compare(a: Sequence[float], b: Sequence[float], seed: int = 0) -> dict[str, float]:
+    """Two independent samples: the paper's two-sided unpaired t-test, and a permutation test of the means.
+
+    Returns:
+        `difference` of the means a − b with its 95 % interval `low`, `high`; `t`, `p_t`; `p_permutation`
+        (9999 permutations, or all of them if there are fewer); `n_a`, `n_b`.
+
+    Raises:
+        InputError: fewer than 2 values in a sample, or values that are not finite.
+    """
+    x, y = np.asarray(a, float), np.asarray(b, float)
+    if min(len(x), len(y)) < 2 or not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise InputError(f"samples of {len(x)} and {len(y)}: each needs 2 or more finite values")
+
+    def difference(x: np.ndarray, y: np.ndarray, axis: int = 0) -> np.ndarray:
+        return np.asarray(x.mean(axis) - y.mean(axis))
+
+    test = stats.ttest_ind(x, y)
+    low, high = test.confidence_interval()
+    permuted = stats.permutation_test((x, y), difference, vectorized=True, rng=np.random.default_rng(seed))
+    return {
+        "difference": float(difference(x, y)),
+        "low": float(low),
+        "high": float(high),
+        "t": float(test.statistic),
+        "p_t": float(test.pvalue),
+        "p_permutation": float(permuted.pvalue),
+        "n_a": len(x),
+        "n_b": len(y),
+    }
