@@ -6,7 +6,7 @@ from ground_truth import delay_line
 
 from tsrnn import InputError
 from tsrnn.config import TrainConfig
-from tsrnn.evaluation import accuracy, forgetting, new_readouts, retraining
+from tsrnn.evaluation import accuracy, forgetting, generalisation, new_readouts, retraining
 from tsrnn.model import Architecture, LeakyRNN
 from tsrnn.training import train
 from tsrnn.zoo import load_model
@@ -24,6 +24,14 @@ def test_new_readouts_read_what_is_there_linearly_and_no_more():
     assert parity["accuracy"].tolist() == [1] and parity["sequences"].tolist() == [8 * 256]
     dms = new_readouts(delay_line(5), "dms", [2, 4], batches=8)
     assert dms["accuracy"].between(0.45, 0.55).all()
+
+
+def test_generalisation_asks_for_what_was_never_trained():
+    model = delay_line(3)
+    model.heads = {1: 0}
+    table = generalisation(model, "dms", batches=2)
+    assert table["N"].tolist() == list(range(2, 12)) and set(table["readout"]) == {"new"}
+    assert table.attrs == {"task": "dms", "batches": 2, "seed": 0}
 
 
 def test_readouts_there_are_and_new_ones():

@@ -9,10 +9,11 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from tqdm import tqdm
 
 from tsrnn import InputError, tasks
 from tsrnn.config import TrainConfig
-from tsrnn.model import LeakyRNN, initial_state
+from tsrnn.model import LeakyRNN, check_finite, initial_state
 from tsrnn.runs import Run, seeded
 from tsrnn.training import assemble, draw_batch, test_accuracy, train_step
 
@@ -75,6 +76,13 @@ def check_heads(model: LeakyRNN, ns: Sequence[int]) -> None:
         )
 
 
+def check_one(model: LeakyRNN) -> None:
+    """Raise InputError unless this is one network, and all its parameters are finite."""
+    if len(model.b) != 1:
+        raise InputError(f"{len(model.b)} networks: choose one, model.select([k])")
+    check_finite(model)
+
+
 # ---------------------------------------------------------------- what else is in the activity
 
 
@@ -106,7 +114,20 @@ def forgetting(
     present = accuracy(asked, task, ns, batches, seed=seed)
     present["readout"] = ["own" if n in model.heads else "newest" for n in present["N"]]
     new = new_readouts(model, task, ns, batches, seed)
-    return pd.concat([present, new], ignore_index=True)[["N", "readout", "accuracy", "sequences"]]
+    table = pd.concat([present, new], ignore_index=True)[["N", "readout", "accuracy", "sequences"]]
+    table.attrs = {"task": task, "batches": batches, "seed": seed}
+    return table
+
+
+def generalisation(
+    model: LeakyRNN, task: str, ns: Sequence[int] | None = None, batches: int = 50, seed: int = 0
+) -> pd.DataFrame:
+    """How far beyond its largest N a network's activity reaches: new readouts for n = N + 1 ... N + 10.
+
+    Arguments, columns and errors as `new_readouts`.
+    """
+    largest = max(model.heads)
+    return new_readouts(model, task, range(largest + 1, largest + 11) if ns is None else ns, batches, seed)
 
 
 def new_readouts(
@@ -124,8 +145,7 @@ def new_readouts(
     Raises:
         InputError: unknown task, an n < 1, fewer than one batch, more than one network.
     """
-    if len(model.b) != 1:
-        raise InputError(f"{len(model.b)} networks: choose one, model.select([k])")
+    check_one(model)
     if batches < 1 or not ns or min(ns) < 1:
         raise InputError(f"batches = {batches}, N = {list(ns)}: choose 1 or more of each")
     chosen, generator = tasks.get_task(task), torch.Generator().manual_seed(seed)
@@ -142,11 +162,19 @@ def new_readouts(
         readout = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
         readout.fit(x[test:], answers[test:])
         rows.append({"N": n, "readout": "new", "accuracy": float(readout.score(x[:test], answers[:test]))})
-    return pd.DataFrame(rows).assign(sequences=test)
+    table = pd.DataFrame(rows).assign(sequences=test)
+    table.attrs = {"task": task, "batches": batches, "seed": seed}
+    return table
 
 
 def retraining(
-    model: LeakyRNN, task: str, ns: Sequence[int], epochs: int = 20, seed: int = 0, **protocol: int
+    model: LeakyRNN,
+    task: str,
+    ns: Sequence[int],
+    epochs: int = 20,
+    seed: int = 0,
+    progress: bool = True,
+    **protocol: int,
 ) -> pd.DataFrame:
     """How well a network learns other N, from where it stands, with a single head (Figure 8c).
 
@@ -159,6 +187,7 @@ def retraining(
         task, ns: what to learn.
         epochs: of 600 steps.
         seed: of the sequences, which are the same for every network of the same seed.
+        progress: show a progress bar.
         protocol: other values for fields of `TrainConfig`, e.g. steps=100 for a reduced scale.
 
     Returns:
@@ -168,8 +197,7 @@ def retraining(
     Raises:
         InputError: unknown task, n out of range, epochs < 1, more than one network.
     """
-    if len(model.b) != 1:
-        raise InputError(f"{len(model.b)} networks: choose one, model.select([k])")
+    check_one(model)
     if epochs < 1 or not ns:
         raise InputError(f"epochs = {epochs}, N = {list(ns)}: choose 1 or more of each")
     a = model.architecture
@@ -181,17 +209,23 @@ def retraining(
         for n in ns
     ]  # fmt: skip
     rows = []
+    bar = tqdm(total=len(configs) * epochs * configs[0].steps, unit="step", disable=not progress)
     for config in configs:
+        bar.set_description(f"retraining on N = {config.first_n}")
         run = taken_over(model, config)
         network, optimiser = assemble([run], "cpu")
         for epoch in range(epochs + 1):
             for _ in range(config.steps if epoch else 0):
                 train_step(network, optimiser, draw_batch([run]), config.clip)
+                bar.update()
             [found] = test_accuracy(network, [run], "cpu")
             rows.append({"N": config.first_n, "epoch": epoch, "accuracy": found[config.first_n]})
+    bar.close()
     table = pd.DataFrame(rows)
     first = table[(table["N"] == ns[0]) & (table["epoch"] == epochs)]["accuracy"].iloc[0]
     table["relative_accuracy"] = (table["accuracy"] - 0.5) / (first - 0.5)
+    table.attrs = {"task": task, "epochs": epochs, "seed": seed}
+    table.attrs.update(protocol)
     return table
 
 

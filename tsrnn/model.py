@@ -150,3 +150,10 @@ def initial_parameters(architecture: Architecture, generator: torch.Generator) -
 def initial_state(batch: int, neurons: int, generator: torch.Generator) -> Tensor:
     """r(0) = 0.1 U(0, 1) for every trial and unit, (B, H)."""
     return INITIAL_STATE * torch.rand(batch, neurons, generator=generator)
+
+
+def check_finite(model: LeakyRNN) -> None:
+    """Raise InputError if a parameter is NaN or infinite."""
+    for name, p in model.named_parameters():
+        if not p.isfinite().all():
+            raise InputError(f"{name} holds {int((~p.isfinite()).sum())} values that are not finite")

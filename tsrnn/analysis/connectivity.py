@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from tsrnn.analysis.simulate import check_finite
-from tsrnn.model import LeakyRNN
+from tsrnn.model import LeakyRNN, check_finite
 
 
 @torch.no_grad()

@@ -38,12 +38,12 @@ class Covariance:
         self.steps += len(x)
 
     def covariance(self) -> Tensor:
-        """(K, B, H, H), float64. Raises InputError if there were fewer than 2 steps."""
+        """(K, B, H, H), float64, on the CPU. Raises InputError if there were fewer than 2 steps."""
         if self.steps < 2:
             raise InputError(f"{self.steps} steps: a covariance needs 2 or more")
         mean = self.total / self.steps
         products = self.products.double().view(*mean.shape, mean.shape[-1])
-        return products / self.steps - mean[..., :, None] * mean[..., None, :]
+        return (products / self.steps - mean[..., :, None] * mean[..., None, :]).cpu()
 
 
 def dimensionality(model: LeakyRNN, protocol: Protocol | None = None, explained: float = 0.9) -> pd.DataFrame:

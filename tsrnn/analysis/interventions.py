@@ -19,8 +19,7 @@ from scipy import stats
 from torch import Tensor
 
 from tsrnn import InputError, recurrence, tasks
-from tsrnn.analysis.simulate import check_finite
-from tsrnn.evaluation import check_heads
+from tsrnn.evaluation import check_heads, check_one
 from tsrnn.model import LeakyRNN, initial_state
 
 # Of the paper: 10 values for W, 13 for τ
@@ -78,9 +77,7 @@ def damaged_accuracy(
 
     `damage(copies, k)` changes network k of an ensemble of copies in place.
     """
-    check_finite(model)
-    if len(model.b) != 1:
-        raise InputError(f"{len(model.b)} networks: choose one, model.select([k])")
+    check_one(model)
     baseline = float(stream_accuracy(model, task, n, stream).mean())
     found = []
     for first in range(0, len(damages), AT_ONCE):

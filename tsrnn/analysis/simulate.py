@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from tsrnn import InputError, recurrence, tasks
-from tsrnn.model import LeakyRNN, initial_state
+from tsrnn.model import LeakyRNN, check_finite, initial_state
 
 # Steps at a time: one network, 10 trials and 500 units take 2.5 MB, which stays in the cache.
 BLOCK = 128
@@ -72,10 +72,3 @@ def collect(model: LeakyRNN, protocol: Protocol, *collectors: Collector) -> None
     for block in simulate(model, protocol):
         for collector in collectors:
             collector.add(block)
-
-
-def check_finite(model: LeakyRNN) -> None:
-    """Raise InputError if a parameter is NaN or infinite."""
-    for name, p in model.named_parameters():
-        if not p.isfinite().all():
-            raise InputError(f"{name} holds {int((~p.isfinite()).sum())} values that are not finite")

@@ -37,7 +37,7 @@ class LagProducts:
         L, T = self.max_lag, len(x)
         if self.steps == 0:
             self.offset = x.mean(0)
-            self.products = torch.zeros(L + 1, *self.offset.shape, dtype=torch.float64)
+            self.products = x.new_zeros(L + 1, *self.offset.shape, dtype=torch.float64)
             self.total = torch.zeros_like(self.offset, dtype=torch.float64)
             self.first = x[:0]
             self.last = x.new_zeros(L, *self.offset.shape)  # before the first step: zeros, which add nothing
@@ -52,7 +52,7 @@ class LagProducts:
         self.steps += T
 
     def autocovariance(self) -> Tensor:
-        """Σ_t (x(t) − mean)(x(t − l) − mean) / (T − l), (max_lag + 1, ...), float64.
+        """Σ_t (x(t) − mean)(x(t − l) − mean) / (T − l), (max_lag + 1, ...), float64, on the CPU.
 
         Raises InputError if there were fewer than max_lag + 2 steps.
         """
@@ -62,8 +62,8 @@ class LagProducts:
         mean, nothing = self.total / T, torch.zeros_like(self.total)[None]
         without_first = self.total - torch.cat([nothing, self.first.double().cumsum(0)])
         without_last = self.total - torch.cat([nothing, self.last.flip(0).double().cumsum(0)])
-        pairs = (T - torch.arange(L + 1)).view(-1, *[1] * mean.dim())
-        return (self.products - mean * (without_first + without_last)) / pairs + mean**2
+        pairs = (T - torch.arange(L + 1, device=mean.device)).view(-1, *[1] * mean.dim())
+        return ((self.products - mean * (without_first + without_last)) / pairs + mean**2).cpu()
 
 
 class ActivityLags(LagProducts):
