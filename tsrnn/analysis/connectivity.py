@@ -42,8 +42,8 @@ def spectrum(model: LeakyRNN) -> pd.DataFrame:
 
     Returns:
         A row per network and eigenvalue, largest modulus first: `network`, `index`, `real`, `imaginary`,
-        `modulus` and `timescale` = −1/ln|λ| in steps, which is infinite for |λ| ≥ 1: what holds such a mode
-        is φ.
+        `modulus` and `timescale` = `−1/ln|λ|` in steps, which is infinite for `|λ|` ≥ 1: what holds such a
+        mode is φ.
 
     Raises:
         InputError: parameters that are not finite.

@@ -1,4 +1,4 @@
-"""Fits of an autocorrelation with one and with two exponentials, and the choice between them (Figure 5a, b).
+"""Fits of an autocorrelation with one and with two exponentials, and the choice between them (Figure 5a, b)::
 
     single   a exp(−l/τ)                                  a in [0, 1], τ in [0, 100] steps
     double   a [c exp(−l/τ₁) + (1 − c) exp(−l/τ₂)]        c in [0, 1]

@@ -188,7 +188,7 @@ def perturbation(
 
     Args:
         model, task, n, stream: as for `ablation`.
-        parameter: "W", with D ~ N(0, 1), or "tau", with D ~ |N(0, 1)|.
+        parameter: "W", with D ~ N(0, 1), or "tau", with D ~ `|N(0, 1)|`.
         epsilons: default the published ones, 0.01 to 10 for W and 0.001 to 10 for τ.
         directions: how many D; the same for every ε. Each is tested on the whole stream.
 
