@@ -26,6 +26,11 @@ NAMES = {
 INK = "#777777"
 
 
+def colour(curriculum: str, task: str) -> str:
+    """The colour of a curriculum; a task without a shade of its own gets that of parity."""
+    return COLOURS.get((curriculum, task), COLOURS[curriculum, "parity"])
+
+
 def use_style() -> None:
     """Set the house style: transparent background, mid-grey ink, SVG in notebooks."""
     mpl.rcParams.update(

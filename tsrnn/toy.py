@@ -80,5 +80,5 @@ def train_pair(task: str, seed: int = 0, max_n: int = 6) -> Path:
             max_epochs=40,
             measure_steps=0,
         )
-        train(config, base_path=base)
+        train(config, base_path=base, progress=False)
     return base
