@@ -88,6 +88,19 @@ def test_published_flags_arrive_and_a_drawn_seed_is_recorded(tmp_path):
     assert other.returncode == 2 and "different run, with seed" in other.stderr
 
 
+def test_networks_are_listed_measured_and_verified(tmp_path):
+    base = ["-b", str(tmp_path)]
+    trained = run(*"train -c single -s 1 -nn 40 --max-n 2".split(), *base)
+    assert trained.returncode == 0, trained.stderr
+    name = "single_parity_neurons40_network_1"
+    listed, verified = run("zoo", *base), run("zoo", "verify", name, *base)
+    assert name in listed.stdout and verified.returncode == 0
+    assert verified.stdout.startswith(f"ok  {name} rnn_N2_N2: mean")
+    assert f"{name}: complete" in run("analyse", *base).stdout
+    missing = run("zoo", "verify", "single_dms_network_1", *base)
+    assert missing.returncode == 2 and f"networks there: {name}" in missing.stderr
+
+
 def test_every_published_flag_is_there():
     train = typer.main.get_command(app).commands["train"]
     flags = {flag for parameter in train.params for flag in parameter.opts}

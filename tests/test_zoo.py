@@ -4,13 +4,14 @@ import hashlib
 import json
 import pickle
 
+import pandas as pd
 import pytest
 import torch
 from conftest import REFERENCE
 from safetensors.torch import load_file, save_file
 
 from tsrnn import InputError, zoo
-from tsrnn.evaluation import accuracy
+from tsrnn.evaluation import accuracy, verify
 from tsrnn.model import Architecture, LeakyRNN
 from tsrnn.training import train
 
@@ -179,11 +180,19 @@ TRACKED = zoo.network_folders(zoo.Path(__file__).parents[1] / "trained_models")
 
 
 @pytest.mark.parametrize("folder", TRACKED, ids=lambda f: f.name)
-def test_the_networks_of_this_repository_do_what_they_were_trained_for(folder):
-    task = json.loads((folder / "config.json").read_text())["train"]["task"]
-    for path in zoo.checkpoints(folder):
-        measured = accuracy(zoo.load_checkpoint(path), task, batches=10)["accuracy"]
-        assert measured.mean() > 0.98 and measured.iloc[-1] > 0.975, path.name
+def test_the_networks_of_this_repository_do_what_was_recorded(folder):
+    found = verify(folder, batches=10)
+    assert found["z"].abs().max() < 5
+    assert found.groupby("checkpoint")["measured"].mean().min() > 0.97
+
+
+def test_verification_finds_what_was_not_measured(trained):
+    assert verify(trained, batches=20)["z"].abs().max() < 5
+    promotions = pd.read_parquet(trained / "promotions.parquet")
+    promotions.loc[(promotions["measure"] == "accuracy") & (promotions["index"] == 4), "value"] = 0.99
+    promotions.to_parquet(trained / "promotions.parquet")
+    found = verify(trained, batches=20)
+    assert set(found[found["z"].abs() > 5]["N"]) == {4}
 
 
 @pytest.mark.skipif(not REFERENCE.exists(), reason="the authors' checkpoints are not part of this repository")

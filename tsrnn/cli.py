@@ -1,4 +1,4 @@
-"""The command line: `tsrnn train`, `tsrnn evaluate`, `tsrnn analyse`, `tsrnn zoo`."""
+"""The command line: `tsrnn train`, `tsrnn evaluate`, `tsrnn analyse`, `tsrnn zoo`, `tsrnn zoo verify`."""
 
 import secrets
 import sys
@@ -42,6 +42,9 @@ TaskName = Annotated[
 BasePath = Annotated[
     Path | None,
     typer.Option("-b", "--base_path", "--out", help="Folder of networks. [default: trained_models]"),
+]
+Networks = Annotated[
+    list[str] | None, typer.Argument(help="Names of network folders. [default: all in the base path]")
 ]
 Number = Annotated[int, typer.Option("-n", "--network_number", help="Number in the folder's name.")]
 
@@ -161,11 +164,21 @@ def evaluate(
     )
 
 
+def folders_of(networks: list[str] | None, base_path: Path | None) -> list[Path]:
+    """The folders of these networks, or of all. Raises InputError if there is no such network."""
+    base = base_path or zoo.default_base_path()
+    there = {folder.name: folder for folder in zoo.network_folders(base)}
+    for name in networks or []:
+        if name not in there:
+            raise InputError(f"no network {name} in {base}; networks there: {', '.join(there) or 'none'}")
+    if not there:
+        raise InputError(f"no trained networks in {base}: make some with `tsrnn train`")
+    return [there[name] for name in networks or there]
+
+
 @app.command()
 def analyse(
-    networks: Annotated[
-        list[str] | None, typer.Argument(help="Names of network folders. [default: all in the base path]")
-    ] = None,
+    networks: Networks = None,
     base_path: BasePath = None,
 ) -> None:
     """Add the measures that trained networks lack: timescales, dimensionality, connectivity.
@@ -174,21 +187,51 @@ def analyse(
 
     Example: tsrnn analyse cumulative_parity_network_1
     """
-    base = base_path or zoo.default_base_path()
-    folders = [base / name for name in networks] if networks else zoo.network_folders(base)
-    for folder in folders:
+    for folder in folders_of(networks, base_path):
         added = measure.add_missing(folder)
         typer.echo(f"{folder.name}: " + (f"added N = {', '.join(map(str, added))}" if added else "complete"))
 
 
-@app.command("zoo")
-def list_zoo(base_path: BasePath = None) -> None:
-    """List the trained networks: how far each came, in how many epochs."""
+zoo_app = typer.Typer(help="List the trained networks; `tsrnn zoo verify` checks them.")
+app.add_typer(zoo_app, name="zoo")
+
+
+@zoo_app.callback(invoke_without_command=True)
+def list_zoo(context: typer.Context, base_path: BasePath = None) -> None:
+    """List the trained networks: how far each came, in how many epochs. `verify` checks them."""
+    if context.invoked_subcommand:
+        return
     base = base_path or zoo.default_base_path()
     table = zoo.index(base)
     if table.empty:
         raise InputError(f"no trained networks in {base}: make some with `tsrnn train`")
     typer.echo(table.to_string(index=False, formatters={"minutes": "{:.1f}".format}))
+
+
+@zoo_app.command()
+def verify(
+    networks: Networks = None,
+    batches: Annotated[int, typer.Option(help="Batches of 256 fresh sequences.")] = 50,
+    base_path: BasePath = None,
+) -> None:
+    """Check every checkpoint: its checksum, and its accuracy on fresh data against the recorded one.
+
+    Exit code 1 if an accuracy is more than 5 standard errors away from what was recorded.
+    """
+    failed = False
+    for folder in folders_of(networks, base_path):
+        table = evaluation.verify(folder, batches)
+        for name, rows in table.groupby("checkpoint", sort=False):
+            worst = rows.iloc[rows["z"].abs().argmax()]
+            far = abs(worst["z"]) > 5
+            failed |= far
+            typer.echo(
+                f"{'FAR' if far else 'ok '} {folder.name} {name}: mean {rows['measured'].mean():.2%}, "
+                f"recorded {rows['recorded'].mean():.2%}; furthest apart at N = {worst['N']:.0f}: "
+                f"{worst['measured']:.2%}, recorded {worst['recorded']:.2%}"
+            )
+    if failed:
+        raise typer.Exit(1)
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """How well a trained network does: accuracy, forgetting, generalisation, retraining (Figures 3c, 8c)."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
-from tsrnn import InputError, tasks
+from tsrnn import InputError, tasks, zoo
 from tsrnn.config import TrainConfig
 from tsrnn.model import LeakyRNN, check_finite, initial_state
 from tsrnn.runs import Run, seeded
@@ -65,6 +66,37 @@ def accuracy(
             for i, n in enumerate(ns)
         ]
     )
+
+
+def verify(folder: Path, batches: int = 50) -> pd.DataFrame:
+    """Re-measure the checkpoints of a trained network on fresh data, beside what was recorded.
+
+    Args:
+        folder: of the network.
+        batches: of 256 sequences; as many as at a promotion by default.
+
+    Returns:
+        Columns checkpoint, N, recorded, measured (accuracies, 0 to 1) and z: their difference in standard
+        errors of a binomial share. Chance alone takes z beyond 5 about once in two million.
+
+    Raises:
+        InputError: a checkpoint whose checksum differs, or that cannot be read.
+    """
+    promotions = pd.read_parquet(folder / "promotions.parquet")
+    at_promotion = promotions[promotions["measure"] == "accuracy"].set_index(["N_max", "index"])["value"]
+    config = json.loads((folder / "config.json").read_text())["train"]
+    tables = []
+    for path in zoo.checkpoints(folder):
+        table = accuracy(zoo.load_checkpoint(path), config["task"], batches=batches, seed=config["seed"])
+        recorded = at_promotion[table["N"].max()].reindex(table["N"]).to_numpy(float)
+        counts = np.array([config["test_batches"] * config["batch_size"], batches * BATCH])
+        pooled = (recorded * counts[0] + table["accuracy"] * counts[1]) / counts.sum()
+        # one wrong answer at least, since a share of 1 would have no error
+        variance = np.maximum(pooled * (1 - pooled), 1 / counts.sum()) * (1 / counts).sum()
+        about = {"checkpoint": path.stem, "N": table["N"], "recorded": recorded}
+        measured = {"measured": table["accuracy"], "z": (table["accuracy"] - recorded) / np.sqrt(variance)}
+        tables.append(pd.DataFrame(about | measured))
+    return pd.concat(tables, ignore_index=True)
 
 
 def check_heads(model: LeakyRNN, ns: Sequence[int]) -> None:

@@ -205,7 +205,7 @@ def train_epoch(runs: Sequence[Run], device: str, bar: "tqdm[Any]") -> None:
         newest = accuracies[k][max(accuracies[k])]
         bar.set_postfix_str(f"newest {newest:.1%}, {60 / seconds:.2f} epochs/min")
         row = run.history[-1]
-        if row["promoted"]:
+        if row["promoted"] and not bar.disable:
             bar.write(
                 f"network {run.config.network_number} solved N = {row['N_max']} in epoch {run.epoch}: newest "
                 f"{newest:.2%}, mean {row['accuracy']:.2%}, mean tau {row['tau_mean']:.3f}"
