@@ -112,10 +112,11 @@ def main() -> None:
     here, there = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=peak_memory, args=(there,))
     process.start()
+    there.close()  # so that recv ends if the process dies
     memory = here.recv()
     process.join()
 
-    t = pd.DataFrame([measure(10, 40), measure(30, 20), measure(100, 10)])
+    t = pd.DataFrame([measure(10, 80), measure(30, 20), measure(100, 10)])
     table = pd.DataFrame(
         {
             "N": t["N"],

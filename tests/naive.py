@@ -38,17 +38,23 @@ class NaiveRNN(nn.Module):
                 head.bias.copy_(bias)
 
     def forward(self, s: Tensor, r: Tensor) -> Tensor:
-        """s (T, B), r(0) (B, H) -> r(T) (B, H)."""
-        for s_t in s:
-            r = self.step(s_t, r)
+        """s (T, B), r(0) (B, H) -> r(T) (B, H).
+
+        As in the published code, the input layer sees the whole sequence at once. Taking its steps one by one
+        costs autograd a gradient of the size of the whole for each of them: the time grows with T².
+        """
+        x, W = self.input(s[..., None]), self.without_diagonal()
+        for t in range(len(s)):
+            r = self.step(x[t], r, W)
         return r
 
-    def step(self, s: Tensor, r: Tensor) -> Tensor:
-        """s(t) (B), r(t − 1) (B, H) -> r(t)."""
+    def without_diagonal(self) -> Tensor:
+        return self.recurrent.weight * (1 - torch.eye(len(self.tau), dtype=self.tau.dtype))
+
+    def step(self, x: Tensor, r: Tensor, W: Tensor) -> Tensor:
+        """Input w_in s(t) + b_in and r(t − 1), both (B, H), W without its diagonal -> r(t)."""
         tau = torch.clamp(self.tau, min=1)
-        off_diagonal = 1 - torch.eye(len(self.tau), dtype=s.dtype)
-        recurrent = nn.functional.linear(r, self.recurrent.weight * off_diagonal, self.recurrent.bias)
-        current = recurrent + self.input(s[:, None])
+        current = nn.functional.linear(r, W, self.recurrent.bias) + x
         if self.variant == "default":
             return self.phi((1 - 1 / tau) * r + current / tau)
         return (1 - 1 / tau) * r + self.phi(current) / tau
