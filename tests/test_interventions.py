@@ -88,10 +88,10 @@ def test_all_heads_lose_the_unit():
     assert (model.head_weight[0, :, :, 3] == 0).all() and (model.head_weight[0, :, :, 2] != 0).all()
 
 
-def test_fastest_and_slowest_are_by_effective_tau():
+def test_fastest_and_slowest_are_ranked_by_tau():
     model = network(8)
-    model.tau[0] = torch.tensor([3, 0.5, 1, 2, 5, 4, 6, 1.5])
-    assert fastest_and_slowest(model, 2) == {"fastest": [1, 2], "slowest": [4, 6]}
+    model.tau[0] = torch.tensor([3, 0.9, 0.8, 2, 5, 4, 6, 1])
+    assert fastest_and_slowest(model, 2) == {"fastest": [2, 1], "slowest": [4, 6]}
     with pytest.raises(InputError, match="count = 5: choose 1 to 4"):
         fastest_and_slowest(model, 5)
 

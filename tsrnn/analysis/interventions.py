@@ -104,11 +104,14 @@ def ablate(units: Sequence[int]) -> Callable[[LeakyRNN, int], None]:
 
 
 def fastest_and_slowest(model: LeakyRNN, count: int = 20) -> dict[str, list[int]]:
-    """The `count` units of the smallest and of the largest max(τ, 1), of one network."""
+    """The `count` units of the smallest and of the largest τ, of one network.
+
+    By τ as trained, not max(τ, 1), as published: it ranks the many units that are used as 1.
+    """
     H = model.b.shape[1]
     if not 1 <= 2 * count <= H:
         raise InputError(f"count = {count}: choose 1 to {H // 2}, half of the units")
-    order = model.effective_tau[0].argsort(stable=True).tolist()
+    order = model.tau[0].argsort(stable=True).tolist()
     return {"fastest": order[:count], "slowest": order[-count:]}
 
 
