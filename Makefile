@@ -40,10 +40,9 @@ test: $(READY)  ## check everything: style, types, unit tests, notebooks, book, 
 	echo "All checks passed. The unit tests once more:"
 	tail -n 1 _build/pytest.txt
 
-bench: $(READY)  ## time training and analyses on an idle machine, and the bias of the timescale estimates
+bench: $(READY)  ## time training and analyses; the machine should be idle
 	@$(BIN)/python bench/train_step.py
 	$(BIN)/python bench/timescales.py
-	$(BIN)/python bench/estimator.py
 
 clean:  ## remove all that was built, but not .venv
 	@rm -rf _build

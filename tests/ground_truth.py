@@ -1,18 +1,9 @@
-"""Processes and networks whose autocorrelation, dimension or answer is known."""
+"""Networks whose autocorrelation, dimension or answer is known."""
 
 import numpy as np
 import torch
-from scipy.signal import lfilter
 
 from tsrnn.model import Architecture, LeakyRNN
-
-
-def ar1(tau: float, steps: int, trials: int, series: int, seed: int) -> np.ndarray:
-    """Autoregressive noise of variance 1, autocorrelation exp(−l/τ), (steps, trials, series)."""
-    phi, rng = np.exp(-1 / tau), np.random.default_rng(seed)
-    start = int(20 * tau) + 100
-    noise = rng.standard_normal((steps + start, trials, series)) * np.sqrt(1 - phi**2)
-    return lfilter([1], [1, -phi], noise, axis=0)[start:]
 
 
 def network(H: int, tau: float | None = None, heads: dict[int, int] | None = None) -> LeakyRNN:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from ground_truth import ar1, linear_network, network
+from ground_truth import linear_network, network
 from hypothesis import given
 from hypothesis import strategies as st
 from naive import NaiveRNN
@@ -12,6 +12,7 @@ from scipy.linalg import solve_discrete_lyapunov
 
 from tsrnn import InputError, tasks
 from tsrnn.analysis.fits import SHAPES, criteria, fit, fit_all, jackknife_error, ratio
+from tsrnn.analysis.noise import ar1
 from tsrnn.analysis.simulate import Protocol, collect, simulate
 from tsrnn.analysis.timescales import (
     POPULATION,

@@ -13,7 +13,7 @@ def interval(values: Sequence[float], level: float = 0.95) -> dict[str, float]:
     x = np.asarray(values, float)
     if len(x) < 2:
         raise InputError(f"{len(x)} values: an interval needs 2 or more")
-    half = stats.t.ppf((1 + level) / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
+    half = float(stats.t.ppf((1 + level) / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x)))
     mean = float(x.mean())
     return {"mean": mean, "sd": float(x.std(ddof=1)), "n": len(x), "low": mean - half, "high": mean + half}
 
