@@ -15,6 +15,8 @@ def test_the_tests_are_their_definitions():
     assert found["p_t"] == pytest.approx(2 * stats.t.cdf(t, 4))
     assert found["p_permutation"] == pytest.approx(0.1)  # 2 of the 20 ways to split six are as extreme
     assert found["low"] == pytest.approx(-3 - stats.t.ppf(0.975, 4) * np.sqrt(2 / 3))
+    same = compare([1, 1, 1], [1, 1, 1])
+    assert np.isnan(same["p_t"]) and same["p_permutation"] == 1
     with pytest.raises(InputError, match="samples of 1 and 3"):
         compare([1], [1, 2, 3])
 

@@ -1,5 +1,6 @@
 """How sure a number is, and whether two samples differ: the paper's t-test, and one that assumes less."""
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,8 +23,8 @@ def compare(a: Sequence[float], b: Sequence[float], seed: int = 0) -> dict[str, 
     """Two independent samples: the paper's two-sided unpaired t-test, and a permutation test of the means.
 
     Returns:
-        `difference` of the means a − b with its 95 % interval `low`, `high`; `t`, `p_t`; `p_permutation`
-        (9999 permutations, or all of them if there are fewer); `n_a`, `n_b`.
+        `difference` of the means a − b with its 95 % interval `low`, `high`; `t`, `p_t` (NaN for equal
+        samples); `p_permutation` (9999 permutations, or all of them if there are fewer); `n_a`, `n_b`.
 
     Raises:
         InputError: fewer than 2 values in a sample, or values that are not finite.
@@ -35,8 +36,10 @@ def compare(a: Sequence[float], b: Sequence[float], seed: int = 0) -> dict[str, 
     def difference(x: np.ndarray, y: np.ndarray, axis: int = 0) -> np.ndarray:
         return np.asarray(x.mean(axis) - y.mean(axis))
 
-    test = stats.ttest_ind(x, y)
-    low, high = test.confidence_interval()
+    with warnings.catch_warnings():  # two samples that do not vary: NaN says it
+        warnings.simplefilter("ignore", RuntimeWarning)
+        test = stats.ttest_ind(x, y)
+        low, high = test.confidence_interval()
     permuted = stats.permutation_test((x, y), difference, vectorized=True, rng=np.random.default_rng(seed))
     return {
         "difference": float(difference(x, y)),
