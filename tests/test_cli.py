@@ -81,11 +81,23 @@ def test_published_flags_arrive_and_a_drawn_seed_is_recorded(tmp_path):
     assert names == [f"{start}_7", f"{start}_8"]
     configs = [json.loads((tmp_path / name / "config.json").read_text())["train"] for name in names]
     assert configs[1]["seed"] == configs[0]["seed"] + 1
-    assert f"seed {configs[0]['seed']}" in done.stdout
+    assert f"network 7, seed {configs[0]['seed']}" in done.stdout
     again = run(*flags, *base)  # no seed again: the recorded one, and nothing left to do
     assert again.returncode == 0 and f"seed {configs[0]['seed']}" in again.stdout
     other = run(*flags, *base, "-s", str(configs[0]["seed"] + 1))
     assert other.returncode == 2 and "different run, with seed" in other.stderr
+
+
+def test_without_a_number_a_run_goes_on_or_takes_the_first_free(tmp_path):
+    train = "train -c single -nn 8 --max-epochs 1".split()
+    base = ["-b", str(tmp_path)]
+    assert "network 1, seed 5" in run(*train, "-s", "5", *base).stdout
+    assert "network 2, seed 6" in run(*train, "-s", "6", *base).stdout
+    before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("history.csv")}
+    assert "network 2, seed 6" in run(*train, "-s", "6", *base).stdout
+    assert "network 1, seed 5" in run(*train, *base).stdout  # no seed: the first that can go on
+    assert "network 3, seed 6" in run(*train, "-s", "6", "-T", "2", "-n", "3", *base).stdout
+    assert before.items() <= {p: p.stat().st_mtime_ns for p in tmp_path.rglob("history.csv")}.items()
 
 
 def test_networks_are_listed_measured_and_verified(tmp_path):

@@ -10,7 +10,7 @@ import typer
 from tsrnn import InputError, evaluation, training, zoo
 from tsrnn.analysis import measure
 from tsrnn.config import TrainConfig
-from tsrnn.runs import recorded_config
+from tsrnn.runs import place, recorded_config
 
 app = typer.Typer(
     help="Train, measure and list the recurrent networks of 'Emergent mechanisms for long timescales depend "
@@ -68,7 +68,15 @@ def train(
     seed: Annotated[
         int | None, typer.Option("-s", "--seed", help="Seed of weights and data. [default: drawn, recorded]")
     ] = None,
-    network_number: Number = 1,
+    network_number: Annotated[
+        int | None,
+        typer.Option(
+            "-n",
+            "--network_number",
+            help="Number in the folder's name. [default: of a run of these settings, which goes on, or else "
+            "the first free]",
+        ),
+    ] = None,
     tau: Annotated[
         float | None, typer.Option("-T", "--tau", help="Fix all time constants at this. [default: trained]")
     ] = None,
@@ -100,7 +108,6 @@ def train(
     values: dict[str, Any] = {
         "curriculum": curriculum_type,
         "task": task,
-        "network_number": network_number,
         "first_n": first_n,
         "init_heads": init_heads,
         "add_heads": add_heads,
@@ -112,11 +119,13 @@ def train(
         "max_n": max_n,
         "max_epochs": max_epochs,
     }
-    if seed is None:  # go on with the run that is there, if there is one
-        recorded = recorded_config(base / TrainConfig(**values).folder()) or {}
+    if network_number is None:
+        network_number, seed = place(TrainConfig(**values, seed=seed or 0), seed, runs, base)
+    elif seed is None:  # go on with the run that is there, if there is one
+        recorded = recorded_config(base / TrainConfig(**values, network_number=network_number).folder()) or {}
         seed = recorded.get("seed", secrets.randbelow(2**32))
-        typer.echo(f"seed {seed}")
-    config = TrainConfig(**values, seed=seed)
+    config = TrainConfig(**values, seed=seed, network_number=network_number)
+    typer.echo(f"network {network_number}, seed {seed}")
     try:
         folders = training.train(config, runs, base, device)
     except KeyboardInterrupt:

@@ -7,8 +7,9 @@ training needs to go on. `state/` is written last: what the other files say of a
 import fcntl
 import json
 import platform
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,35 @@ def check_folder(config: TrainConfig, folder: Path) -> None:
             f"{folder} holds a trained network without its training state: it cannot go on; "
             "choose another network number (-n) or base path (-b)"
         )
+
+
+def check_count(runs: int) -> None:
+    """Raise InputError unless this many networks can be trained side by side."""
+    if not 1 <= runs <= 1000:
+        raise InputError(f"runs = {runs}: choose 1 to 1000")
+
+
+def place(config: TrainConfig, seed: int | None, runs: int, base: Path) -> tuple[int, int]:
+    """Network number and seed for `runs` networks of these settings: of runs that can go on, or else free.
+
+    Numbers are tried from 1 on. Without a seed, runs of any seed can go on, and new ones draw theirs.
+    Raises InputError for an impossible number of runs.
+    """
+    check_count(runs)
+    number = 0
+    while True:
+        number += 1
+        configs = [replace(config, network_number=number + i) for i in range(runs)]
+        folders = [base / c.folder() for c in configs]
+        if not any(folder.exists() for folder in folders):
+            return number, secrets.randbelow(2**32) if seed is None else seed
+        first = (recorded_config(folders[0]) or {}).get("seed")
+        if first is None or seed not in (None, first):
+            continue
+        with suppress(InputError):
+            for i, folder in enumerate(folders):
+                check_folder(replace(configs[i], seed=first + i), folder)
+            return number, first
 
 
 @contextmanager

@@ -30,6 +30,7 @@ from tsrnn.model import LeakyRNN, initial_state
 from tsrnn.runs import (
     PROMOTION_COLUMNS,
     Run,
+    check_count,
     check_folder,
     claim,
     open_run,
@@ -61,8 +62,7 @@ def train(
             or there is no such device.
     """
     check_device(device)
-    if not 1 <= runs <= 1000:
-        raise InputError(f"runs = {runs}: choose 1 to 1000")
+    check_count(runs)
     base = Path(base_path) if base_path is not None else zoo.default_base_path()
     configs = [
         replace(config, seed=config.seed + i, network_number=config.network_number + i) for i in range(runs)
