@@ -152,6 +152,13 @@ def test_gradients_are_those_of_the_functions(name):
         np.testing.assert_allclose(shape.gradient(lags, *values)[:, i], slope, atol=1e-8)
 
 
+@pytest.mark.parametrize("tau", [1e-3, 1e-200, 5e-324])
+def test_gradients_are_finite_next_to_zero(tau):
+    """Units whose activity has no memory are fitted by τ → 0; warnings are errors in these tests."""
+    gradient = SHAPES["double"].gradient(np.arange(31.0), 0.9, tau, 5, 0.5)
+    assert np.isfinite(gradient).all() and (gradient[:, 1] == 0).all()
+
+
 def test_the_criteria_are_their_formulas():
     scores = criteria(rss=31 * np.exp(-2), n=31, k=4)
     assert scores["aic"] == pytest.approx(8 - 62)

@@ -26,24 +26,36 @@ Array = NDArray[np.float64]
 LARGEST_TAU = 100.0
 
 
+def decay(lags: Array, tau: float) -> Array:
+    """exp(−l/τ), without a warning for a τ next to 0: units without memory are fitted by one."""
+    with np.errstate(over="ignore"):
+        return np.asarray(np.exp(-lags / tau))
+
+
+def decay_gradient(lags: Array, tau: float) -> Array:
+    """∂/∂τ of exp(−l/τ); where that is 0, its limit 0 instead of 0 · ∞."""
+    e = decay(lags, tau)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.where(e > 0, e * lags / tau / tau, 0)
+
+
 def single(lags: Array, a: float, tau: float) -> Array:
-    return np.asarray(a * np.exp(-lags / tau))
+    return a * decay(lags, tau)
 
 
 def double(lags: Array, a: float, tau1: float, tau2: float, c: float) -> Array:
-    return np.asarray(a * (c * np.exp(-lags / tau1) + (1 - c) * np.exp(-lags / tau2)))
+    return a * (c * decay(lags, tau1) + (1 - c) * decay(lags, tau2))
 
 
 def single_gradient(lags: Array, a: float, tau: float) -> Array:
     """∂/∂(a, τ), (L, 2)."""
-    e = np.exp(-lags / tau)
-    return np.stack([e, a * e * lags / tau**2], 1)
+    return np.stack([decay(lags, tau), a * decay_gradient(lags, tau)], 1)
 
 
 def double_gradient(lags: Array, a: float, tau1: float, tau2: float, c: float) -> Array:
     """∂/∂(a, τ₁, τ₂, c), (L, 4)."""
-    e1, e2 = np.exp(-lags / tau1), np.exp(-lags / tau2)
-    by_tau1, by_tau2 = a * c * e1 * lags / tau1**2, a * (1 - c) * e2 * lags / tau2**2
+    e1, e2 = decay(lags, tau1), decay(lags, tau2)
+    by_tau1, by_tau2 = a * c * decay_gradient(lags, tau1), a * (1 - c) * decay_gradient(lags, tau2)
     return np.stack([c * e1 + (1 - c) * e2, by_tau1, by_tau2, a * (e1 - e2)], 1)
 
 
@@ -139,8 +151,7 @@ def jackknife_error(found: dict[str, float | str], rho: Array, without: Array) -
     slowest = shape.parameters.index("tau") if name == "single" else 1 + int(values[2] > values[1])
     if not inside[slowest]:
         return np.nan
-    with np.errstate(all="ignore"):
-        gradient = shape.gradient(lags, *values)[:, inside]
+    gradient = shape.gradient(lags, *values)[:, inside]
     if np.linalg.matrix_rank(gradient) < gradient.shape[1]:
         return np.nan
     steps = np.linalg.lstsq(gradient, (without - rho).T, rcond=None)[0]
