@@ -6,8 +6,6 @@ Fourier transform per unit of the whole series, and calls `curve_fit` with its d
 themselves are those of tests/naive.py.
 """
 
-import multiprocessing
-import resource
 import sys
 import time
 from multiprocessing.connection import Connection
@@ -20,6 +18,7 @@ from scipy.optimize import curve_fit
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from naive import NaiveRNN
+from own_process import in_its_own_process, peak_memory
 
 from tsrnn import tasks, zoo
 from tsrnn.analysis.fits import SHAPES, criteria
@@ -36,11 +35,6 @@ def network() -> LeakyRNN:
     return zoo.load_model("cumulative", "parity", 1, 2, 10)
 
 
-def peak() -> float:
-    """Peak memory of this process, GiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-
-
 def curve_fits(rho: np.ndarray, published_start: bool) -> float:
     """τ_net by two calls of `curve_fit` and AIC; without a start it takes the middle of the bounds."""
     found = {}
@@ -48,9 +42,7 @@ def curve_fits(rho: np.ndarray, published_start: bool) -> float:
         start = None if published_start else shape.start
         values, _ = curve_fit(shape.function, LAGS, rho, start, bounds=(0, shape.upper), maxfev=2000)
         rss = ((shape.function(LAGS, *values) - rho) ** 2).sum()
-        found[criteria(rss, len(LAGS), len(values))["aic"]] = max(
-            v for p, v in zip(shape.parameters, values, strict=True) if p.startswith("tau")
-        )
+        found[criteria(rss, len(LAGS), len(values))["aic"]] = values[shape.taus].max()
     return found[min(found)]
 
 
@@ -84,7 +76,9 @@ def published_way(connection: Connection) -> None:
     began = time.perf_counter()
     default = [curve_fits(rho, published_start=True) for rho in rhos]
     seconds["fits"] = time.perf_counter() - began
-    connection.send((seconds, peak(), default, [curve_fits(rho, published_start=False) for rho in rhos]))
+    connection.send(
+        (seconds, peak_memory(), default, [curve_fits(rho, published_start=False) for rho in rhos])
+    )
 
 
 def our_way(connection: Connection) -> None:
@@ -92,17 +86,7 @@ def our_way(connection: Connection) -> None:
     model = network()
     began = time.perf_counter()
     table = timescales(model, PROTOCOL)
-    connection.send((time.perf_counter() - began, peak(), table["tau_net"][:500].tolist()))
-
-
-def in_its_own_process(target) -> tuple:
-    here, there = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=target, args=(there,))
-    process.start()
-    there.close()  # so that recv ends if the process dies
-    found = here.recv()
-    process.join()
-    return found
+    connection.send((time.perf_counter() - began, peak_memory(), table["tau_net"][:500].tolist()))
 
 
 def disagree(ours: np.ndarray, other: np.ndarray) -> np.ndarray:

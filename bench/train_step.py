@@ -5,11 +5,10 @@ optimiser, for a multi-head network that trains N = 2 ... N. All contenders get 
 drawn as in training; times are means over them.
 """
 
-import multiprocessing
-import resource
 import sys
 import time
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pandas as pd
@@ -18,6 +17,7 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from naive import NaiveRNN, parity_batch
+from own_process import in_its_own_process, peak_memory
 
 from tsrnn import tasks, zoo
 from tsrnn.config import TrainConfig
@@ -98,24 +98,18 @@ def measure(n: int, batches: int) -> dict[str, float]:
     }
 
 
-def peak_memory(connection: multiprocessing.connection.Connection) -> None:
-    """GiB that a process takes to train N = 100 on the longest sequences there are."""
+def longest_sequences(connection: Connection) -> None:
+    """Sends the GiB that a process takes to train N = 100 on the longest sequences there are."""
     fix_length(401)
     run = begin(100)
     model, optimiser = assemble([run], "cpu")
     for _ in range(3):
         train_step(model, optimiser, draw_batch([run]), 2.0)
-    connection.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+    connection.send(peak_memory())
 
 
 def main() -> None:
-    here, there = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=peak_memory, args=(there,))
-    process.start()
-    there.close()  # so that recv ends if the process dies
-    memory = here.recv()
-    process.join()
-
+    memory = in_its_own_process(longest_sequences)
     t = pd.DataFrame([measure(10, 80), measure(30, 20), measure(100, 10)])
     table = pd.DataFrame(
         {

@@ -15,6 +15,7 @@ from tsrnn.analysis.connectivity import connectivity, spectrum
 from tsrnn.analysis.dimensionality import dimensionality, dimensions
 from tsrnn.analysis.simulate import Protocol, simulate
 from tsrnn.analysis.timescales import timescales
+from tsrnn.evaluation import verify
 from tsrnn.model import Architecture, LeakyRNN
 from tsrnn.training import train
 
@@ -122,5 +123,7 @@ def test_costly_measures_are_those_of_the_analyses():
 
 
 def test_only_networks_of_tsrnn_are_analysed(tmp_path):
-    with pytest.raises(InputError, match="is not a trained network of tsrnn"):
-        measure.add_missing(tmp_path)
+    for look in (measure.add_missing, verify):
+        with pytest.raises(InputError, match="is not a trained network of tsrnn"):
+            look(tmp_path)
+    assert not list(tmp_path.iterdir())

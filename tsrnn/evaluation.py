@@ -1,21 +1,18 @@
 """How well a trained network does: accuracy, forgetting, generalisation, retraining (Figures 3c, 8c)."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from torch import Tensor
 from tqdm import tqdm
 
 from tsrnn import InputError, tasks, zoo
 from tsrnn.config import TrainConfig
 from tsrnn.model import LeakyRNN, check_finite, initial_state
-from tsrnn.runs import Run, seeded
+from tsrnn.runs import Run, records, seeded
 from tsrnn.training import assemble, draw_batch, test_accuracy, train_step
 
 BATCH = 256
@@ -50,12 +47,10 @@ def accuracy(
     if batches < 1 or batch_size < 1:
         raise InputError(f"batches = {batches}, batch size = {batch_size}: both must be 1 or more")
     chosen, generator = tasks.get_task(task), torch.Generator().manual_seed(seed)
-    K, H, device = *model.b.shape, model.b.device
+    K, device = len(model.b), model.b.device
     correct = torch.zeros(K, len(ns), dtype=torch.float64)
     for _ in range(batches):
-        bits = chosen.draw(tasks.draw_length(max(ns), generator), batch_size, generator)
-        initial = initial_state(batch_size, H, generator).expand(K, -1, -1)
-        last = model(bits.expand(K, -1, -1).to(model.b), initial.to(model.b))
+        bits, last = last_states(model, chosen, max(ns), batch_size, generator)
         answers = model.logits(last)[:, [model.heads[n] for n in ns]].argmax(-1)
         correct += (answers == tasks.labels(chosen, bits, ns).to(device)).sum(-1).cpu()
     total = batches * batch_size
@@ -66,6 +61,17 @@ def accuracy(
             for i, n in enumerate(ns)
         ]
     )
+
+
+@torch.no_grad()
+def last_states(
+    model: LeakyRNN, task: tasks.Task, n_max: int, batch_size: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """A fresh batch as in training for `n_max`: bits (T, B), and the states that they end in, (K, B, H)."""
+    K, H = model.b.shape
+    bits = task.draw(tasks.draw_length(n_max, generator), batch_size, generator)
+    initial = initial_state(batch_size, H, generator).expand(K, -1, -1)
+    return bits, model(bits.expand(K, -1, -1).to(model.b), initial.to(model.b))
 
 
 def verify(folder: Path, batches: int = 50) -> pd.DataFrame:
@@ -80,11 +86,10 @@ def verify(folder: Path, batches: int = 50) -> pd.DataFrame:
         errors of a binomial share. Chance alone takes z beyond 5 about once in two million.
 
     Raises:
-        InputError: a checkpoint whose checksum differs, or that cannot be read.
+        InputError: not a run of tsrnn; a checkpoint whose checksum differs, or that cannot be read.
     """
-    promotions = pd.read_parquet(folder / "promotions.parquet")
+    config, promotions = records(folder)
     at_promotion = promotions[promotions["measure"] == "accuracy"].set_index(["N_max", "index"])["value"]
-    config = json.loads((folder / "config.json").read_text())["train"]
     tables = []
     for path in zoo.checkpoints(folder):
         table = accuracy(zoo.load_checkpoint(path), config["task"], batches=batches, seed=config["seed"])
@@ -177,17 +182,20 @@ def new_readouts(
     Raises:
         InputError: unknown task, an n < 1, fewer than one batch, more than one network.
     """
+    # here, not above: a second at the start of every command
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     check_one(model)
     if batches < 1 or not ns or min(ns) < 1:
         raise InputError(f"batches = {batches}, N = {list(ns)}: choose 1 or more of each")
     chosen, generator = tasks.get_task(task), torch.Generator().manual_seed(seed)
     states, right = [], []
-    with torch.no_grad():
-        for _ in range(3 * batches):
-            bits = chosen.draw(tasks.draw_length(max(ns), generator), BATCH, generator)
-            initial = initial_state(BATCH, model.b.shape[1], generator)[None]
-            states.append(model(bits[None].to(model.b), initial.to(model.b))[0].cpu().numpy())
-            right.append(tasks.labels(chosen, bits, ns).numpy())
+    for _ in range(3 * batches):
+        bits, last = last_states(model, chosen, max(ns), BATCH, generator)
+        states.append(last[0].cpu().numpy())
+        right.append(tasks.labels(chosen, bits, ns).numpy())
     x, y, test = np.concatenate(states), np.concatenate(right, 1), batches * BATCH
     rows = []
     for n, answers in zip(ns, y, strict=True):

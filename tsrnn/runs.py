@@ -66,6 +66,14 @@ def recorded_config(folder: Path) -> dict[str, Any] | None:
     return recorded
 
 
+def records(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
+    """A trained network's settings (`train` in config.json) and promotions. InputError if it is none."""
+    config, path = recorded_config(folder), folder / "promotions.parquet"
+    if config is None or not path.exists():
+        raise InputError(f"{folder} is not a trained network of tsrnn: no config.json or no promotions")
+    return config, pd.read_parquet(path).astype({"measure": str})
+
+
 def check_folder(config: TrainConfig, folder: Path) -> None:
     """Raise InputError unless the folder is new, or holds this very run and its state."""
     recorded = recorded_config(folder)

@@ -69,6 +69,11 @@ class Shape:
     start: tuple[float, ...]
     upper: tuple[float, ...]
 
+    @property
+    def taus(self) -> list[int]:
+        """Which of the parameters are time constants."""
+        return [i for i, name in enumerate(self.parameters) if name.startswith("tau")]
+
 
 SHAPES = {
     "single": Shape(single, single_gradient, ("a", "tau"), (0.9, 1), (1, LARGEST_TAU)),
@@ -125,9 +130,7 @@ def fit(rho: Array) -> dict[str, float | str]:
         found |= {f"{name}_rss": rss}
         found |= {f"{name}_{p}": float(v) for p, v in zip(shape.parameters, values, strict=True)}
         scores[name] = criteria(rss, len(lags), len(values))
-        slower[name] = max(
-            float(v) for p, v in zip(shape.parameters, values, strict=True) if p.startswith("tau")
-        )
+        slower[name] = float(values[shape.taus].max())
     for criterion in CRITERIA:
         end = "" if criterion == "aic" else f"_{criterion}"
         best = min(scores, key=lambda name: scores[name][criterion], default="")
@@ -148,7 +151,7 @@ def jackknife_error(found: dict[str, float | str], rho: Array, without: Array) -
     shape, lags = SHAPES[name], np.arange(len(rho), dtype=float)
     values = np.array([float(found[f"{name}_{p}"]) for p in shape.parameters])
     inside = np.minimum(values, np.array(shape.upper) - values) > 1e-6 * np.array(shape.upper)
-    slowest = shape.parameters.index("tau") if name == "single" else 1 + int(values[2] > values[1])
+    slowest = max(shape.taus, key=lambda i: values[i])
     if not inside[slowest]:
         return np.nan
     gradient = shape.gradient(lags, *values)[:, inside]

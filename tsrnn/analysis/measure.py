@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from tsrnn import InputError, zoo
+from tsrnn import zoo
 from tsrnn.analysis.connectivity import connectivity
 from tsrnn.analysis.dimensionality import Covariance, dimensionality_table
 from tsrnn.analysis.simulate import Protocol, collect
 from tsrnn.analysis.timescales import POPULATION, ActivityLags, autocorrelation_table, timescales_table
 from tsrnn.model import LeakyRNN
-from tsrnn.runs import PROMOTION_COLUMNS, claim, recorded_config, save_promotions
+from tsrnn.runs import PROMOTION_COLUMNS, claim, records, save_promotions
 
 
 def is_costly_due(n: int) -> bool:
@@ -64,14 +64,11 @@ def add_missing(folder: Path, progress: bool = True) -> list[int]:
     Raises:
         InputError: not a run of tsrnn, in use by another process, a damaged checkpoint.
     """
-    recorded = recorded_config(folder)
-    path = folder / "promotions.parquet"
-    if recorded is None or not path.exists():
-        raise InputError(f"{folder} is not a trained network of tsrnn: no config.json or no promotions")
-    protocol = Protocol(recorded.get("measure_steps") or Protocol.steps)
+    records(folder)  # before `claim`, which makes the folder
     added = []
     with claim(folder):
-        promotions = pd.read_parquet(path).astype({"measure": str})
+        config, promotions = records(folder)
+        protocol = Protocol(config.get("measure_steps") or Protocol.steps)
         for checkpoint in tqdm(zoo.checkpoints(folder), folder.name, unit="checkpoint", disable=not progress):
             model = zoo.load_checkpoint(checkpoint)
             solved = promotions[promotions["N_max"] == max(model.heads)]
