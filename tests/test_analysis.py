@@ -9,10 +9,11 @@ import torch
 from ground_truth import delay_line, linear_network, network
 from sklearn.decomposition import PCA
 
-from tsrnn import InputError
-from tsrnn.analysis import measure
+from tsrnn import InputError, evaluation, zoo
+from tsrnn.analysis import measure, probes
 from tsrnn.analysis.connectivity import connectivity, spectrum
 from tsrnn.analysis.dimensionality import dimensionality, dimensions
+from tsrnn.analysis.interventions import perturbation
 from tsrnn.analysis.simulate import Protocol, simulate
 from tsrnn.analysis.timescales import timescales
 from tsrnn.evaluation import verify
@@ -104,8 +105,8 @@ def test_what_is_missing_is_added_and_is_the_same(small, tmp_path):
     before = pd.read_parquet(bare / "promotions.parquet")
     assert "tau_net" not in set(before["measure"])
     [again] = train(small, base_path=tmp_path / "b", progress=False)  # complete: notes the steps to measure
-    assert measure.add_missing(again, progress=False) == [5, 6]
-    assert measure.add_missing(again, progress=False) == []
+    assert probes.add_missing(again, progress=False) == [5, 6]
+    assert probes.add_missing(again, progress=False) == []
 
     def values(folder):
         p = pd.read_parquet(folder / "promotions.parquet").astype({"measure": str})
@@ -113,6 +114,27 @@ def test_what_is_missing_is_added_and_is_the_same(small, tmp_path):
 
     pd.testing.assert_frame_equal(values(bare), values(measured))
     assert len(pd.read_parquet(bare / "promotions.parquet")) > len(before)
+
+
+def test_probes_are_those_of_the_interventions_and_readouts(small, tmp_path):
+    """Every kept checkpoint is in both files once, as the functions themselves give it."""
+    [folder] = train(small, base_path=tmp_path, progress=False)
+    probes.add_missing(folder, progress=False, scale=probes.QUICK)
+    model = zoo.load_checkpoint(folder / "rnn_N2_N6.safetensors")
+    found = pd.read_parquet(folder / "robustness.parquet").query("N == 6")
+    expected = perturbation(model, "parity", 6, "tau", [0.1, 1], stream=probes.QUICK.stream)
+    here = found[(found["damage"] == "tau") & found["epsilon"].isin([0.1, 1])]
+    assert here["relative_accuracy"].tolist() == expected["relative_accuracy"].tolist()
+    assert (found["damage"].value_counts()[["fastest", "slowest", "all fastest"]] == [20, 20, 2]).all()
+    asked = pd.read_parquet(folder / "readouts.parquet")
+    assert asked.groupby(["N", "readout"])["n"].apply(list).to_dict() == {
+        (5, "own"): [2, 3, 4, 5],
+        (5, "new"): [2, 3, 4, 5, 6, 7],
+        (6, "own"): [2, 3, 4, 5, 6],
+        (6, "new"): [2, 3, 4, 5, 6, 7, 8],
+    }
+    own = asked[(asked["N"] == 6) & (asked["readout"] == "own")]["accuracy"]
+    assert own.tolist() == pytest.approx(list(evaluation.accuracy(model, "parity", batches=2)["accuracy"]))
 
 
 def test_costly_measures_are_those_of_the_analyses():
@@ -123,7 +145,7 @@ def test_costly_measures_are_those_of_the_analyses():
 
 
 def test_only_networks_of_tsrnn_are_analysed(tmp_path):
-    for look in (measure.add_missing, verify):
+    for look in (probes.add_missing, verify):
         with pytest.raises(InputError, match="is not a trained network of tsrnn"):
             look(tmp_path)
     assert not list(tmp_path.iterdir())

@@ -108,6 +108,7 @@ def test_networks_are_listed_measured_and_verified(tmp_path):
     listed, verified = run("zoo", *base), run("zoo", "verify", name, *base)
     assert name in listed.stdout and verified.returncode == 0
     assert verified.stdout.startswith(f"ok  {name} rnn_N2_N2: mean")
+    assert f"{name}: added N = 2" in run("analyse", *base).stdout
     assert f"{name}: complete" in run("analyse", *base).stdout
     missing = run("zoo", "verify", "single_dms_network_1", *base)
     assert missing.returncode == 2 and f"networks there: {name}" in missing.stderr

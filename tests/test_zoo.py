@@ -153,6 +153,17 @@ def test_other_files_are_refused_and_nothing_in_them_runs(tmp_path, monkeypatch,
 def test_index_has_a_row_per_network(trained):
     [row] = zoo.index(trained.parent).to_dict("records")
     assert (row["network"], row["solved N"], row["epochs"]) == (trained.name, 6, 5)
+    assert (row["variant"], row["profile"]) == ("neurons20", "laptop")
+
+
+def test_tables_of_networks_are_read_as_one(trained):
+    index = zoo.index(trained.parent)
+    history = zoo.gather(index, trained.parent, "history")
+    assert history[["curriculum", "number", "N_max"]].values.tolist() == [
+        ["cumulative", 1, n] for n in range(2, 7)
+    ]
+    with pytest.raises(InputError, match=rf"{trained.name} has no readouts: `tsrnn analyse"):
+        zoo.gather(index, trained.parent, "readouts")
 
 
 def test_accuracy_refuses_what_it_cannot_measure(trained):

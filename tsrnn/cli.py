@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from tsrnn import InputError, evaluation, training, zoo
-from tsrnn.analysis import measure
+from tsrnn.analysis import probes
 from tsrnn.config import TrainConfig
 from tsrnn.runs import place, recorded_config
 
@@ -190,14 +190,16 @@ def analyse(
     networks: Networks = None,
     base_path: BasePath = None,
 ) -> None:
-    """Add the measures that trained networks lack: timescales, dimensionality, connectivity.
+    """Measure what is not yet known of trained networks, at every checkpoint that they kept.
 
-    Training takes them at every promotion; this adds them at the checkpoints of networks that have none yet.
+    Training itself measures timescales, dimensionality and connectivity at promotions. This adds what damage
+    does (robustness.parquet) and what readouts find in the activity (readouts.parquet), and whatever else is
+    missing. Takes one to two minutes for a checkpoint; what has been measured is not measured again.
 
     Example: tsrnn analyse cumulative_parity_network_1
     """
     for folder in folders_of(networks, base_path):
-        added = measure.add_missing(folder)
+        added = probes.add_missing(folder)
         typer.echo(f"{folder.name}: " + (f"added N = {', '.join(map(str, added))}" if added else "complete"))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from tsrnn import InputError, tasks, zoo
+from tsrnn.analysis.probes import QUICK, add_missing
 from tsrnn.config import TrainConfig
 from tsrnn.plotting import NAMES
 from tsrnn.training import train
@@ -55,19 +56,15 @@ def standard(base: Path, task: str, variant: str) -> pd.DataFrame:
     index = zoo.index(base)
     if index.empty:
         return index
-    names = [
-        zoo.folder_name(kind, task, number, variant)
-        for kind, number in zip(index["curriculum"], index["number"], strict=True)
-    ]
-    rows = index["curriculum"].isin(KINDS) & (index["network"] == names)
-    return index[rows].assign(variant=variant).reset_index(drop=True)
+    rows = index["curriculum"].isin(KINDS) & (index["task"] == task) & (index["variant"] == variant)
+    return index[rows].reset_index(drop=True)
 
 
 def train_pair(task: str, seed: int = 0, max_n: int = 6) -> Path:
     """Train a multi-head and a single-head toy network to N = `max_n`; returns a folder like the zoo's.
 
-    Each takes some ten seconds. Units, batches and epochs are smaller than the paper's, all else is its
-    protocol. The folder is removed when the process ends.
+    Each takes some ten seconds. Units, batches, epochs and what is measured are smaller than the paper's, all
+    else is its protocol. The folder is removed when the process ends.
     """
     base = Path(tempfile.mkdtemp(prefix="tsrnn-toy-"))
     atexit.register(shutil.rmtree, base, ignore_errors=True)
@@ -82,7 +79,8 @@ def train_pair(task: str, seed: int = 0, max_n: int = 6) -> Path:
             test_batches=10,
             max_n=max_n,
             max_epochs=40,
-            measure_steps=0,
+            measure_steps=QUICK.steps,
         )
-        train(config, base_path=base, progress=False)
+        [folder] = train(config, base_path=base, progress=False)
+        add_missing(folder, progress=False, scale=QUICK)
     return base

@@ -255,7 +255,11 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def index(base_path: str | Path | None = None) -> pd.DataFrame:
-    """What the zoo holds: a row per network, with what it was trained on, how far and in how many epochs."""
+    """What the zoo holds: a row per network, with what it was trained on, how far and in how many epochs.
+
+    `variant` is the part of the name between task and number, "" for the paper's standard. `profile` is
+    "paper" if the run was to go on to the published stopping points, "laptop" if it was to stop at an N.
+    """
     base = Path(base_path) if base_path is not None else default_base_path()
     rows: list[dict[str, Any]] = []
     for folder in network_folders(base):
@@ -269,16 +273,45 @@ def index(base_path: str | Path | None = None) -> pd.DataFrame:
                 "network": folder.name,
                 "curriculum": config["train"]["curriculum"],
                 "task": config["train"]["task"],
+                "variant": re.sub(rf"^.*_{config['train']['task']}_?|_?network_\d+$", "", folder.name),
                 "number": config["train"]["network_number"],
                 "seed": config["train"]["seed"],
                 "solved N": promotions["N_max"].max(),
                 "epochs": history["epoch"].max(),
                 "minutes": history["seconds"].sum() / 60,
                 "device": config["device"],
+                "profile": "paper" if config["train"]["max_n"] is None else "laptop",
                 "checkpoints": len(checkpoints(folder)),
             }
         )
     return pd.DataFrame(rows)
+
+
+def gather(networks: pd.DataFrame, base: Path, name: str) -> pd.DataFrame:
+    """The tables `{name}.parquet` or `{name}.csv` of some networks as one.
+
+    Args:
+        networks: rows of `index`.
+        base: their folder.
+        name: history, promotions, robustness or readouts.
+
+    Returns:
+        What the files hold, with the network's curriculum and number before it.
+
+    Raises:
+        InputError: a network without that file.
+    """
+    tables = []
+    for _, row in networks.iterrows():
+        csv, parquet = (base / row["network"] / f"{name}.{end}" for end in ("csv", "parquet"))
+        if not csv.exists() and not parquet.exists():
+            raise InputError(f"{row['network']} has no {name}: `tsrnn analyse -b {base}` measures it")
+        table = pd.read_csv(csv) if csv.exists() else pd.read_parquet(parquet)
+        if "measure" in table:
+            table = table.astype({"measure": str})  # a category of all measures slows every selection
+        tables.append(table.assign(curriculum=row["curriculum"], number=row["number"]))
+    table = pd.concat(tables, ignore_index=True)
+    return table[["curriculum", "number", *(c for c in table if c not in ("curriculum", "number"))]]
 
 
 def last_checkpoint(folder: Path) -> tuple[int, int]:

@@ -1,0 +1,145 @@
+"""What `tsrnn analyse` measures at every checkpoint: damage, and what readouts find in the activity.
+
+Kept beside the checkpoints for the chapters to read, in `robustness.parquet` and `readouts.parquet`. What a
+promotion lacks of `measure` is added too.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pandas as pd
+from tqdm import tqdm
+
+from tsrnn import evaluation, zoo
+from tsrnn.analysis.interventions import (
+    TAU_EPSILONS,
+    WEIGHT_EPSILONS,
+    Stream,
+    ablation,
+    fastest_and_slowest,
+    perturbation,
+)
+from tsrnn.analysis.measure import cheap, costly
+from tsrnn.analysis.simulate import Protocol
+from tsrnn.model import LeakyRNN
+from tsrnn.runs import PROMOTION_COLUMNS, claim, records, save_promotions
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is measured: the published protocols, or a small part of them for a first look."""
+
+    steps: int = Protocol.steps
+    stream: Stream = field(default_factory=Stream)
+    batches: int = 20  # of 256 sequences, to test readouts; twice that many to train new ones
+    beyond: int = 5  # new readouts up to this many N beyond the largest
+
+
+QUICK = Scale(2000, Stream(steps=100, repetitions=2), batches=2, beyond=2)
+
+
+def robustness(model: LeakyRNN, task: str, scale: Scale) -> pd.DataFrame:
+    """What damage does to the answers for the largest N of one network (Figures 7 and 8).
+
+    Returns:
+        Columns N, damage, epsilon, unit, repeat, tau, accuracy, relative_accuracy, baseline. `damage` is
+        "fastest" or "slowest" (one of these 20 units removed; `repeat` counts repetitions of the stream),
+        "all fastest" or "all slowest" (20 removed at once), "W" or "tau" (perturbed by `epsilon` ≤ 1, beyond
+        which all networks are at chance; `repeat` counts directions).
+    """
+    n = max(model.heads)
+    groups = fastest_and_slowest(model, min(20, model.b.shape[1] // 2))
+    tables = []
+    for together, prefix in ((False, ""), (True, "all ")):
+        table = ablation(model, task, n, groups, together, scale.stream)
+        table = table.rename(columns={"group": "damage", "repetition": "repeat"})
+        tables.append(table.assign(damage=prefix + table["damage"]))
+    for parameter, epsilons in (("W", WEIGHT_EPSILONS), ("tau", TAU_EPSILONS)):
+        small = [e for e in epsilons if e < 1.01]
+        table = perturbation(model, task, n, parameter, small, stream=scale.stream)
+        tables.append(table.rename(columns={"direction": "repeat"}).assign(damage=parameter))
+    columns = "N damage epsilon unit repeat tau accuracy relative_accuracy baseline".split()
+    return pd.concat(tables, ignore_index=True).assign(N=n)[columns]
+
+
+def readouts(model: LeakyRNN, task: str, scale: Scale) -> pd.DataFrame:
+    """What is left of smaller n, and what there is already of larger ones (Figure 3c).
+
+    Returns:
+        Columns N (the largest trained), n (asked for), readout, accuracy, sequences: see
+        `evaluation.forgetting` and `evaluation.generalisation`.
+    """
+    largest = max(model.heads)
+    beyond = range(largest + 1, largest + 1 + scale.beyond)
+    tables = [
+        evaluation.forgetting(model, task, batches=scale.batches),
+        evaluation.generalisation(model, task, beyond, batches=scale.batches),
+    ]
+    return pd.concat(tables, ignore_index=True).rename(columns={"N": "n"}).assign(N=largest)
+
+
+# The files besides promotions.parquet, and what fills them
+PROBES: dict[str, Callable[[LeakyRNN, str, Scale], pd.DataFrame]] = {
+    "robustness": robustness,
+    "readouts": readouts,
+}
+
+
+def add_missing(folder: Path, progress: bool = True, scale: Scale | None = None) -> list[int]:
+    """Measure what is not yet known of a trained network, wherever it kept a checkpoint.
+
+    Args:
+        folder: of the network.
+        progress: show a progress bar.
+        scale: how much to measure; default the published protocols, with simulations as long as the run's
+            configuration says. Each file is written as soon as there is something new for it.
+
+    Returns:
+        The N that something was added for.
+
+    Raises:
+        InputError: not a run of tsrnn, in use by another process, a damaged checkpoint.
+    """
+    records(folder)  # before `claim`, which makes the folder
+    added = []
+    with claim(folder):
+        config, _ = records(folder)
+        scale = scale or replace(Scale(), steps=config.get("measure_steps") or Scale.steps)
+        kept = zoo.checkpoints(folder)
+        for checkpoint in tqdm(kept, folder.name, unit="checkpoint", disable=not progress):
+            model = zoo.load_checkpoint(checkpoint)
+            found = [add_promotion(folder, model, scale.steps)]
+            found += [add_probe(folder, name, model, config["task"], scale) for name in PROBES]
+            if any(found):
+                added.append(max(model.heads))
+    return added
+
+
+def add_promotion(folder: Path, model: LeakyRNN, steps: int) -> bool:
+    """Add to the promotions what `measure` gives and they lack; whether they lacked anything."""
+    _, promotions = records(folder)
+    solved = promotions[promotions["N_max"] == max(model.heads)]
+    there = set(solved["measure"])
+    tables = [cheap(model)] if "tau_net" in there else [cheap(model), costly(model, Protocol(steps))]
+    new = pd.concat(tables)
+    new = new[~new["measure"].isin(there)]
+    if new.empty:
+        return False
+    about = {name: solved[name].iloc[0] for name in ("epoch", "N_min", "N_max")}
+    promotions = pd.concat([promotions, new.assign(**about)], ignore_index=True)
+    promotions = promotions.sort_values("epoch", kind="stable", ignore_index=True)
+    save_promotions(folder, promotions[PROMOTION_COLUMNS])
+    return True
+
+
+def add_probe(folder: Path, name: str, model: LeakyRNN, task: str, scale: Scale) -> bool:
+    """Add a checkpoint to the file of a probe; whether it was not yet in it."""
+    path = folder / f"{name}.parquet"
+    known = pd.read_parquet(path) if path.exists() else None
+    if known is not None and max(model.heads) in set(known["N"]):
+        return False
+    new = PROBES[name](model, task, scale).astype({"accuracy": "float32"})
+    table = new if known is None else pd.concat([known, new], ignore_index=True)
+    zoo.write_atomically(path, table.to_parquet(index=False))
+    return True
