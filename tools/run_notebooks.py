@@ -16,7 +16,7 @@ def faults_as_stored(path: Path) -> list[str]:
     """What the rules for notebooks forbid in the file itself."""
     notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     parameters = papermill.inspect_notebook(path)
-    faults = [f"{path.name}: no parameter '{name}'" for name in ("task", "quick") if name not in parameters]
+    faults = [f"{path.name}: no parameter '{name}'" for name in ("task", "seeds", "zoo_path", "quick") if name not in parameters]
     if any(cell.get("outputs") or cell.get("execution_count") for cell in notebook.cells):
         faults.append(f"{path.name}: outputs are stored")
     return faults

@@ -3,6 +3,8 @@
 import atexit
 import shutil
 import tempfile
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -17,23 +19,24 @@ KINDS = ("cumulative", "single")
 
 
 def networks(
-    task: str, seed: int = 0, zoo_path: str = "", quick: bool = False
+    task: str, seeds: int | Sequence[int] = (), zoo_path: str = "", quick: bool = False
 ) -> tuple[pd.DataFrame, Path, str]:
     """Multi-head and single-head networks for a task.
 
     Args:
         task: a key of `tasks.TASKS`.
-        seed: of the toys, if the zoo has no standard network of one of the two kinds.
+        seeds: of the networks to show; empty: all that there are. One number is taken as a list of it.
         zoo_path: the folder of networks; "" is the book's own.
         quick: smaller toys.
 
     Returns:
-        Their index (as `zoo.index`, with the variant), their folder, and what they are in words.
+        Their index (as `zoo.index`), their folder, and in words what was asked for and what they are.
 
     Raises:
-        InputError: unknown task, or no such folder.
+        InputError: unknown task, no such folder, no network with one of the seeds.
     """
     tasks.get_task(task)
+    chosen = [seeds] if isinstance(seeds, int) else list(seeds)
     base = Path(zoo_path) if zoo_path else zoo.default_base_path()
     if zoo_path and not base.is_dir():
         raise InputError(
@@ -41,14 +44,23 @@ def networks(
         )
     found, what = standard(base, task, ""), "from the zoo, 500 units, trained to the paper's protocol"
     if set(found.get("curriculum", [])) != set(KINDS):
-        base = train_pair(task, seed, max_n=4 if quick else 6)
+        base = train_pairs(task, chosen or [0], max_n=4 if quick else 6)
         found = standard(base, task, "neurons100")
         what = "trained just now, since the zoo has none for this task: toys of 100 units, on short epochs"
+    for kind in KINDS:
+        there = set(found[found["curriculum"] == kind]["seed"])
+        if not there >= set(chosen):
+            raise InputError(
+                f"seeds = {chosen}: {NAMES[kind]} networks for {task} in {base} have seeds {sorted(there)}"
+            )
+    found = found[found["seed"].isin(chosen)].reset_index(drop=True) if chosen else found
     counts = []
     for kind in KINDS:
         rows = found[found["curriculum"] == kind]
         counts.append(f"{len(rows)} {NAMES[kind]} (up to N = {rows['solved N'].max()})")
-    return found, base, f"Networks shown here, for {task}: {' and '.join(counts)}, {what}."
+    asked = f"Run with task = {task}, seeds = {chosen or 'all'}, zoo_path = {zoo_path or 'the book’s'}"
+    asked += ", quick. " if quick else ". "
+    return found, base, f"{asked}Networks: {' and '.join(counts)}, {what}."
 
 
 def standard(base: Path, task: str, variant: str) -> pd.DataFrame:
@@ -60,19 +72,20 @@ def standard(base: Path, task: str, variant: str) -> pd.DataFrame:
     return index[rows].reset_index(drop=True)
 
 
-def train_pair(task: str, seed: int = 0, max_n: int = 6) -> Path:
-    """Train a multi-head and a single-head toy network to N = `max_n`; returns a folder like the zoo's.
+def train_pairs(task: str, seeds: Sequence[int], max_n: int = 6) -> Path:
+    """Train a multi-head and a single-head toy of each seed to N = `max_n`; returns a folder like the zoo's.
 
     Each takes some ten seconds. Units, batches, epochs and what is measured are smaller than the paper's, all
     else is its protocol. The folder is removed when the process ends.
     """
     base = Path(tempfile.mkdtemp(prefix="tsrnn-toy-"))
     atexit.register(shutil.rmtree, base, ignore_errors=True)
-    for kind in KINDS:
+    for number, (kind, seed) in enumerate(product(KINDS, seeds)):
         config = TrainConfig(
             kind,
             task,
             seed,
+            network_number=1 + number % len(seeds),
             neurons=100,
             batch_size=128,
             steps=200,
