@@ -95,9 +95,11 @@ def test_without_a_number_a_run_goes_on_or_takes_the_first_free(tmp_path):
     assert "network 2, seed 6" in run(*train, "-s", "6", *base).stdout
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("history.csv")}
     assert "network 2, seed 6" in run(*train, "-s", "6", *base).stdout
-    assert "network 1, seed 5" in run(*train, *base).stdout  # no seed: the first that can go on
     assert "network 3, seed 6" in run(*train, "-s", "6", "-T", "2", "-n", "3", *base).stdout
     assert before.items() <= {p: p.stat().st_mtime_ns for p in tmp_path.rglob("history.csv")}.items()
+    # no seed: the first that can go on, or else a new one
+    assert "network 1, seed 5" in run(*train[:-1], "2", *base).stdout
+    assert "network 3, seed" in run(*train, *base).stdout
 
 
 def test_networks_are_listed_measured_and_verified(tmp_path):

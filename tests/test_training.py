@@ -1,5 +1,6 @@
 """The training step against torch's own pieces; promotion; ensembles; resume after a kill."""
 
+import json
 import os
 import signal
 import subprocess
@@ -171,6 +172,22 @@ def test_a_network_without_its_state_cannot_go_on(small, tmp_path):
         state.unlink()
     with pytest.raises(InputError, match="without its training state"):
         train(replace(small, max_n=7), base_path=tmp_path, progress=False)
+    before = everything(folder)
+    train(small, base_path=tmp_path, progress=False)  # at its end: nothing to do
+    assert everything(folder) == before
+
+
+def test_a_run_stops_after_so_many_epochs_without_a_success(small, tmp_path):
+    """It is promoted after each epoch up to N = 4, and then never again."""
+    [folder] = train(replace(small, max_n=4), base_path=tmp_path, progress=False)
+    stuck = replace(small, max_n=None, patience=3, promotion=1.0)
+    config = json.loads((folder / "config.json").read_text())
+    config["train"]["promotion"] = 1.0
+    (folder / "config.json").write_text(json.dumps(config))
+    train(stuck, base_path=tmp_path, progress=False)
+    history = pd.read_csv(folder / "history.csv")
+    assert list(history["promoted"]) == [True] * 3 + [False] * 3
+    assert list(history["N_max"]) == [2, 3, 4, 5, 5, 5]
 
 
 def test_a_folder_of_something_else_is_left_alone(small, tmp_path):

@@ -92,9 +92,15 @@ def train(
     neurons: Annotated[int, typer.Option("-nn", "--neurons", "--hidden", help="Units in the network.")] = 500,
     first_n: Annotated[int, typer.Option("-ni", "--first_n", help="The N to start with.")] = 2,
     max_n: Annotated[
-        int | None, typer.Option(help="Stop when this N is solved. [default: as far as there are heads]")
+        int | None,
+        typer.Option(
+            "--max-n", "--max_n", help="Stop when this N is solved. [default: as far as there are heads]"
+        ),
     ] = None,
-    max_epochs: Annotated[int, typer.Option(help="Stop after this many epochs of 600 steps.")] = 1000,
+    max_epochs: Annotated[
+        int, typer.Option("--max-epochs", "--max_epochs", help="Stop after this many epochs of 600 steps.")
+    ] = 1000,
+    patience: Annotated[int, typer.Option(help="Stop after this many epochs without a success.")] = 100,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     base_path: BasePath = None,
 ) -> None:
@@ -118,6 +124,7 @@ def train(
         "tau": tau,
         "max_n": max_n,
         "max_epochs": max_epochs,
+        "patience": patience,
     }
     if network_number is None:
         network_number, seed = place(TrainConfig(**values, seed=seed or 0), seed, runs, base)

@@ -29,6 +29,7 @@ class TrainConfig:
     tau: float | None = None
     max_n: int | None = None  # stop when this N is solved; None: as far as there are heads
     max_epochs: int = 1000
+    patience: int = 100  # stop after so many epochs without a success
     measure_steps: int = 100_000  # of the simulations at promotions; 0: leave them for `tsrnn analyse`
 
     learning_rate: float = 0.05
@@ -48,6 +49,7 @@ class TrainConfig:
                 f"and has heads up to N = {first.largest_n}; choose {first.n_max} to {first.largest_n}"
             )
         limits = {"seed": (0, 2**63 - 1), "network_number": (1, 10**6), "max_epochs": (1, 10**6)}
+        limits |= {"patience": (1, 10**6)}
         limits |= {"batch_size": (1, 10**5), "steps": (1, 10**6), "test_batches": (1, 10**5)}
         limits |= {"measure_steps": (0, 10**8)}
         for name, (low, high) in limits.items():

@@ -29,7 +29,7 @@ from tsrnn.model import initial_parameters
 
 PROMOTION_COLUMNS = ["epoch", "N_min", "N_max", "measure", "index", "value"]
 # A run may go on with other values of these; all others must be what it was begun with.
-MAY_CHANGE = ("max_n", "max_epochs", "measure_steps")
+MAY_CHANGE = ("max_n", "max_epochs", "patience", "measure_steps")
 
 
 @dataclass
@@ -43,15 +43,41 @@ class Run:
     momentum: dict[str, Tensor]
     now: curricula.Curriculum
     epoch: int = 0
-    complete: bool = False  # solved the last N that there is
     ensemble: list[int] = field(default_factory=list)  # network numbers trained together in the last epoch
     history: list[dict[str, Any]] = field(default_factory=list)
     promotions: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def finished(self) -> bool:
-        beyond = self.config.max_n is not None and self.now.n_max > self.config.max_n
-        return self.complete or beyond or self.epoch >= self.config.max_epochs
+        return is_over(self.config, self.history)
+
+
+def is_over(config: TrainConfig, history: list[dict[str, Any]]) -> bool:
+    """Whether a run with these rows of history.csv has come to its end."""
+    if not history:
+        return False
+    solved = [row for row in history if str(row["promoted"]) == "True"]
+    epoch, last = int(history[-1]["epoch"]), int(solved[-1]["epoch"]) if solved else 0
+    if epoch >= config.max_epochs or epoch - last >= config.patience:
+        return True
+    if not solved:
+        return False
+    newest = replace(config.start(), n_min=int(solved[-1]["N_min"]), n_max=int(solved[-1]["N_max"]))
+    after = newest.next()
+    return after is None or (config.max_n is not None and after.n_max > config.max_n)
+
+
+def is_kept_only(config: TrainConfig, folder: Path) -> bool:
+    """Whether the folder holds a run that has come to its end, and no state to go on from."""
+    return not states_on_disk(folder) and is_over(config, saved_history(folder))
+
+
+def saved_history(folder: Path) -> list[dict[str, Any]]:
+    """The rows of history.csv, as text: they go back as they came."""
+    path = folder / "history.csv"
+    if not path.exists():
+        return []
+    return list(pd.read_csv(path, dtype=str).T.to_dict().values())
 
 
 def recorded_config(folder: Path) -> dict[str, Any] | None:
@@ -75,7 +101,7 @@ def records(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
 
 
 def check_folder(config: TrainConfig, folder: Path) -> None:
-    """Raise InputError unless the folder is new, or holds this very run and its state."""
+    """Raise InputError unless the folder is new, or holds this very run, at its end or with its state."""
     recorded = recorded_config(folder)
     if recorded is None:
         if folder.exists() and any(p.name != "state" and p.name[0] != "." for p in folder.iterdir()):
@@ -88,7 +114,7 @@ def check_folder(config: TrainConfig, folder: Path) -> None:
                 f"{folder} holds a different run, with {f.name} = {recorded.get(f.name)}, not {ours}; "
                 "choose another network number (-n) or base path (-b)"
             )
-    if not states_on_disk(folder) and (folder / "history.csv").exists():
+    if not states_on_disk(folder) and (folder / "history.csv").exists() and not is_kept_only(config, folder):
         raise InputError(
             f"{folder} holds a trained network without its training state: it cannot go on; "
             "choose another network number (-n) or base path (-b)"
@@ -104,7 +130,8 @@ def check_count(runs: int) -> None:
 def place(config: TrainConfig, seed: int | None, runs: int, base: Path) -> tuple[int, int]:
     """Network number and seed for `runs` networks of these settings: of runs that can go on, or else free.
 
-    Numbers are tried from 1 on. Without a seed, runs of any seed can go on, and new ones draw theirs.
+    Numbers are tried from 1 on. Without a seed, runs of any seed can go on if they are not at their end, and
+    new ones draw theirs.
     Raises InputError for an impossible number of runs.
     """
     check_count(runs)
@@ -121,6 +148,10 @@ def place(config: TrainConfig, seed: int | None, runs: int, base: Path) -> tuple
         with suppress(InputError):
             for i, folder in enumerate(folders):
                 check_folder(replace(configs[i], seed=first + i), folder)
+            if seed is None and all(
+                is_over(c, saved_history(f)) for c, f in zip(configs, folders, strict=True)
+            ):
+                continue
             return number, first
 
 
@@ -194,7 +225,6 @@ def save_state(run: Run) -> None:
     about = {
         "epoch": run.epoch,
         "n": [run.now.n_min, run.now.n_max],
-        "complete": run.complete,
         "ensemble": run.ensemble,
     }
     content = to_safetensors(tensors, metadata={"run": json.dumps(about)})
@@ -230,12 +260,9 @@ def load_state(config: TrainConfig, folder: Path, path: Path) -> Run:
         part("momentum."),
         replace(config.start(), n_min=n_min, n_max=n_max),
         about["epoch"],
-        about["complete"],
         about["ensemble"],
     )
-    if (folder / "history.csv").exists():
-        history = pd.read_csv(folder / "history.csv", dtype=str)  # as text: it goes back as it came
-        run.history = list(history[history["epoch"].astype(int) <= run.epoch].T.to_dict().values())
+    run.history = [row for row in saved_history(folder) if int(row["epoch"]) <= run.epoch]
     if (folder / "promotions.parquet").exists():
         promotions = pd.read_parquet(folder / "promotions.parquet")
         run.promotions = promotions[promotions["epoch"] <= run.epoch].astype({"measure": str})

@@ -33,6 +33,7 @@ from tsrnn.runs import (
     check_count,
     check_folder,
     claim,
+    is_kept_only,
     open_run,
     resume,
     save_promotions,
@@ -52,7 +53,8 @@ def train(
 ) -> list[Path]:
     """Train `runs` networks side by side, with seeds and network numbers counting up from those in `config`.
 
-    Whatever was trained before in these folders is continued from the last saved epoch, bit for bit.
+    Whatever was trained before in these folders is continued from the last saved epoch, bit for bit. What has
+    come to its end stays as it is.
 
     Returns:
         The folders: config.json, history.csv, promotions.parquet, checkpoints, state/.
@@ -70,10 +72,11 @@ def train(
     folders = [base / c.folder() for c in configs]
     for c, folder in zip(configs, folders, strict=True):
         check_folder(c, folder)
+    to_train = [(c, f) for c, f in zip(configs, folders, strict=True) if not is_kept_only(c, f)]
     with ExitStack() as stack:
-        for folder in folders:
+        for _, folder in to_train:
             stack.enter_context(claim(folder))
-        ensemble = resume([open_run(c, f, device) for c, f in zip(configs, folders, strict=True)])
+        ensemble = resume([open_run(c, f, device) for c, f in to_train]) if to_train else []
         bar = stack.enter_context(tqdm(total=config.steps, unit="step", disable=not progress, leave=False))
         while active := [run for run in ensemble if not run.finished]:
             train_epoch(active, device, bar)
@@ -257,7 +260,6 @@ def promote(run: Run, model: LeakyRNN, accuracy: dict[int, float]) -> None:
                 if path != saved and path.stem.endswith(f"_N{before[-1]}"):
                     zoo.remove_checkpoint(path)
     after = run.now.next()
-    run.complete = after is None
     run.now = after or run.now
 
 

@@ -1,0 +1,146 @@
+"""What a network holds of the past, and what it makes its answers of. The paper's reviewers asked.
+
+Two questions to one network, both on fair bits, for which chance is one half:
+
+- `decoding`: which past bits, and which answers, can a linear readout find in the state? What is found is
+  there; whether the network uses it is another matter, and what is not found may be there in another form.
+- `shifts`: which later answers change if the state is moved as if one bit, or one answer, had been another?
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from tsrnn import InputError, recurrence, tasks
+from tsrnn.evaluation import check_heads, check_one, last_states
+from tsrnn.model import LeakyRNN
+
+BATCH = 256
+
+
+def decoding(
+    model: LeakyRNN, task: str, n: int, beyond: int = 3, batches: int = 20, seed: int = 0
+) -> pd.DataFrame:
+    """How often a linear readout of the last state is right about past bits, and about answers.
+
+    Least-squares readouts (ridge with penalty 1 on standardised activity, which at 20 batches is like noise
+    of 1.4 % of each unit's SD), fitted to `batches` × 256 sequences, as long as in training for
+    N = n + beyond, and tested on half as many others.
+
+    One half is chance, but a readout of nothing but two bits can be right about whether they are equal in up
+    to three cases of four.
+
+    Args:
+        model: one network, trained or not; its own readouts are not used.
+        task: a key of `tasks.TASKS`.
+        n: ask for lags and answers up to this, and up to `beyond` more.
+        batches, seed: of the sequences.
+
+    Returns:
+        Columns what, index, accuracy (0 to 1), sequences. `what` is "bit" (x(t − k), index k = 0, 1, ...),
+        "answer" (of the task for m, index m = 2, 3, ...) or "whole" (the answer for all bits since the
+        start; index 0).
+
+    Raises:
+        InputError: unknown task, n < 2, fewer than one batch, more than one network.
+    """
+    # here, not above: a second at the start of every command
+    from sklearn.linear_model import RidgeClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    check_one(model)
+    if n < 2 or beyond < 0 or batches < 1:
+        raise InputError(f"n = {n}, beyond = {beyond}, batches = {batches}: choose 2, 0 and 1, or more")
+    fair, generator = on_fair_bits(task), torch.Generator().manual_seed(seed)
+    states, right = [], []
+    for _ in range(batches + (batches + 1) // 2):
+        bits, last = last_states(model, fair, n + beyond, BATCH, generator)
+        asked = things(fair, bits, range(n + beyond + 1), range(2, n + beyond + 1))
+        asked["whole", 0] = fair.label(bits, len(bits))
+        states.append(last[0].cpu().double().numpy())
+        right.append(torch.stack(list(asked.values()), 1).numpy())
+    x, y, train = np.concatenate(states), np.concatenate(right), batches * BATCH
+    readout = make_pipeline(StandardScaler(), RidgeClassifier()).fit(x[:train], y[:train])
+    accuracy = (readout.predict(x[train:]) == y[train:]).mean(0)
+    table = pd.DataFrame(list(asked), columns=["what", "index"])
+    return table.assign(accuracy=accuracy, sequences=len(x) - train)
+
+
+@torch.no_grad()
+def shifts(model: LeakyRNN, task: str, n: int, sequences: int = 512, seed: int = 0) -> pd.DataFrame:
+    """Which answers for n change if the state is moved as if one thing about the past had been otherwise.
+
+    The move is the difference between the mean states of the sequences in which a bit (or an answer) is 1 and
+    of those in which it is 0, added or subtracted, whichever makes it the other. Then the same bits go on.
+
+    - A delay line of bits, of which the answer is made at the end, minds a bit k steps back: in parity for as
+      long as it counts, steps 1 ... n − 1 − k, in DMS at step n − 1 − k. It does not mind answers.
+    - A ladder of answers, each made of the one for m − 1 a step before, minds the answer for m, at step
+      n − m. It does not mind bits (but x(t), its lowest rung, and x(t − 1), of which the next is made).
+    - A running sum, to which the bit that comes is added and from which the one that leaves is subtracted,
+      minds the answer for n, for ever.
+
+    Args:
+        model: one network with a head for n.
+        task: a key of `tasks.TASKS`.
+        n: whose answers.
+        sequences, seed: of what is measured.
+
+    Returns:
+        Columns what ("bit" or "answer"), index (k = 1 ... n − 1, m = 2 ... n), step (0 ... n, after the
+        move), changed (share of answers), expected (in a delay line for bits, in a ladder for answers).
+
+    Raises:
+        InputError: unknown task, no head for n, fewer than 2 sequences, more than one network.
+    """
+    check_one(model)
+    check_heads(model, [n])
+    if sequences < 2:
+        raise InputError(f"sequences = {sequences}: choose 2 or more")
+    fair, generator = on_fair_bits(task), torch.Generator().manual_seed(seed)
+    bits, last = last_states(model, fair, n, sequences, generator)
+    after = tasks.draw_fair(n, sequences, generator)
+    undisturbed = answers(model, n, after, last)
+    tables = []
+    for (what, index), value in things(fair, bits, range(1, n), range(2, n + 1)).items():
+        value = value.to(last.device)[:, None]
+        ones = value.sum()
+        difference = (last * value).sum(1) / ones - (last * (1 - value)).sum(1) / (sequences - ones)
+        moved = answers(model, n, after, last + (1 - 2 * value) * difference[:, None])
+        step = np.arange(n + 1)
+        if what == "answer":
+            expected = step == n - index
+        elif task == "parity":
+            expected = (step >= 1) & (step <= n - 1 - index)
+        else:
+            expected = step == n - 1 - index
+        about = {"what": what, "index": index, "step": step, "expected": expected & (step > 0)}
+        tables.append(pd.DataFrame(about).assign(changed=(moved != undisturbed).double().mean(1).numpy()))
+    return pd.concat(tables, ignore_index=True)
+
+
+def on_fair_bits(task: str) -> tasks.Task:
+    """The task on fair bits: else a bit long gone could be guessed from how many ones there are now."""
+    return tasks.Task(tasks.draw_fair, tasks.get_task(task).label)
+
+
+def things(
+    task: tasks.Task, bits: Tensor, lags: Sequence[int], ns: Sequence[int]
+) -> dict[tuple[str, int], Tensor]:
+    """What can be asked about the past of bits (T, B): ("bit", lag) and ("answer", n) -> 0 or 1, (B,)."""
+    asked = {("bit", lag): bits[-1 - lag].long() for lag in lags}
+    return asked | {("answer", n): task.label(bits, n) for n in ns}
+
+
+def answers(model: LeakyRNN, n: int, bits: Tensor, initial: Tensor) -> Tensor:
+    """What one network answers for n in a state (1, B, H), then after each of bits (T, B): (T + 1, B)."""
+    head = slice(model.heads[n], model.heads[n] + 1)
+    s = bits[None].to(model.b)
+    found = [model.logits(initial, head)[0, 0].argmax(-1)]
+    for r in recurrence.states(*model.dynamics(), s, initial, model.architecture.activation):
+        found.append(model.logits(r, head)[0, 0].argmax(-1))
+    return torch.stack(found).cpu()
