@@ -9,10 +9,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help book test bench clean
+.PHONY: help book test bench test-cluster clean
 
 help:  ## show this list (the default)
-	@sed -nE 's/^([a-z]+):.*## /make \1\t/p' Makefile | expand -t 14
+	@sed -nE 's/^([a-z-]+):.*## /make \1\t/p' Makefile | expand -t 20
 
 book: $(READY)  ## run the notebooks where needed and build the site in _build/html
 	@mkdir -p _build
@@ -44,6 +44,9 @@ bench: $(READY)  ## time training and analyses; the machine should be idle
 	@$(BIN)/python bench/train_step.py
 	$(BIN)/python bench/timescales.py
 
+test-cluster: .venv/workflow  ## disturb a sweep on a real Slurm, which is started on this machine (root, Debian)
+	@$(BIN)/python tools/test_cluster.py
+
 clean:  ## remove all that was built, but not .venv
 	@rm -rf _build
 
@@ -55,4 +58,8 @@ $(READY): pyproject.toml constraints.txt
 	echo "Setting up .venv (once, a few minutes)"
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[book,dev]'
+	touch $@
+
+.venv/workflow: $(READY)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[workflow]'
 	touch $@

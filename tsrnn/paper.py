@@ -8,6 +8,8 @@ from collections.abc import Collection
 
 import pandas as pd
 
+from tsrnn.plotting import NAMES
+
 # One published network of each kind (number 1), exact, at every N from 2 on.
 EPOCHS_PER_N = {
     ("cumulative", "parity"): [1, 1, 1, 1, 2, 1, 1, 1, 1, 1, 1],
@@ -107,3 +109,32 @@ def row(
         "published": f"{form.format(theirs)} (n = {networks})" if theirs else "not known",
         "difference": far,
     }
+
+
+def conditions(index: pd.DataFrame) -> pd.DataFrame:
+    """What `zoo.index` lists, a row per condition, beside the largest N of the published networks."""
+    rows = []
+    for about, group in index.groupby(["curriculum", "task", "variant"], sort=False):
+        kind, task, variant = map(str, about)
+        tau = float(variant.removeprefix("tau")) if variant.startswith("tau") else None
+        standard = task == "parity" and (not variant or tau is not None)
+        theirs = LARGEST_N.get((kind, tau), ()) if standard else ()
+        rows.append(
+            {
+                "condition": ", ".join(part for part in (NAMES[kind], task, variant) if part),
+                "networks": str(len(group)),
+                "largest N": span(group["solved N"]),
+                "epochs": span(group["epochs"]),
+                "minutes each": span(group["minutes"]),
+                "device": ", ".join(sorted(set(group["device"]))),
+                "profile": ", ".join(sorted(set(group["profile"]))),
+                "published largest N": ", ".join(map(str, theirs)) or "not known",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def span(values: pd.Series) -> str:
+    """'28 to 30', or one number if all are the same; rounded."""
+    low, high = f"{values.min():.0f}", f"{values.max():.0f}"
+    return low if low == high else f"{low} to {high}"

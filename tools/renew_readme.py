@@ -1,11 +1,16 @@
-"""Copy the figures that the README shows from the built site to book/_static. After `make book`."""
+"""Renew what the README shows of the networks: two figures of the built site, a table. After `make book`."""
 
+import re
 import shutil
 import sys
 
 from check_site import TOP, Page
 
+from tsrnn import paper, zoo
+
 CHAPTER = TOP / "_build" / "html" / "notebooks" / "02_curricula.html"
+README = TOP / "README.md"
+TABLE = re.compile(r"(?<=<!-- networks -->\n).*?(?=<!-- /networks -->)", re.DOTALL)
 FIGURES = {"fig-speed": "speed.svg", "fig-forgetting": "forgetting.svg"}
 
 
@@ -20,6 +25,9 @@ def main() -> None:
             shutil.copyfile(CHAPTER.parent / values["src"], target)
             print(target.relative_to(TOP))
             current = ""
+    table = paper.conditions(zoo.index()).to_markdown(index=False, disable_numparse=True)
+    README.write_text(TABLE.sub(f"\n{table}\n\n", README.read_text()))
+    print(README.relative_to(TOP))
 
 
 if __name__ == "__main__":
