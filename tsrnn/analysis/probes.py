@@ -45,8 +45,8 @@ def robustness(model: LeakyRNN, task: str, scale: Scale) -> pd.DataFrame:
     Returns:
         Columns N, damage, epsilon, unit, repeat, tau, accuracy, relative_accuracy, baseline. `damage` is
         "fastest" or "slowest" (one of these 20 units removed; `repeat` counts repetitions of the stream),
-        "all fastest" or "all slowest" (20 removed at once), "W" or "tau" (perturbed by `epsilon` ≤ 1, beyond
-        which all networks are at chance; `repeat` counts directions).
+        "all fastest" or "all slowest" (20 removed at once), "W" or "tau" (perturbed by `epsilon` up to 2.2,
+        the published values without the two largest; `repeat` counts directions).
     """
     n = max(model.heads)
     groups = fastest_and_slowest(model, min(20, model.b.shape[1] // 2))
@@ -56,7 +56,7 @@ def robustness(model: LeakyRNN, task: str, scale: Scale) -> pd.DataFrame:
         table = table.rename(columns={"group": "damage", "repetition": "repeat"})
         tables.append(table.assign(damage=prefix + table["damage"]))
     for parameter, epsilons in (("W", WEIGHT_EPSILONS), ("tau", TAU_EPSILONS)):
-        small = [e for e in epsilons if e < 1.01]
+        small = [e for e in epsilons if e < 3]
         table = perturbation(model, task, n, parameter, small, stream=scale.stream)
         tables.append(table.rename(columns={"direction": "repeat"}).assign(damage=parameter))
     columns = "N damage epsilon unit repeat tau accuracy relative_accuracy baseline".split()
