@@ -24,8 +24,8 @@ NUMBERS: list[tuple[str, str, str, int, str, dict[int | None, float]]] = [
     # curriculum, task, quantity, networks, mark, values
     ("cumulative", "parity", "mean tau", 1, "data", {2: 1.4871, 5: 1.4561, 10: 1.3969}),
     ("single", "parity", "mean tau", 1, "data", {2: 1.4871, 5: 1.4725, 10: 1.4409}),
-    ("cumulative", "parity", "SD tau", 1, "data", {10: 0.3160}),
-    ("single", "parity", "SD tau", 1, "data", {10: 0.3080}),
+    ("cumulative", "parity", "SD tau", 1, "data", {2: 0.2875, 5: 0.3025, 10: 0.3160}),
+    ("single", "parity", "SD tau", 1, "data", {2: 0.2875, 5: 0.2967, 10: 0.3080}),
     ("cumulative", "parity", "mean tau", 4, "plot", {50: 1.26, 100: 1.18}),
     ("single", "parity", "mean tau", 4, "plot", {14: 1.435, 25: 1.55, 32: 1.69}),
     ("cumulative", "parity", "SD tau", 4, "plot", {2: 0.295, 20: 0.331, 100: 0.302}),
