@@ -9,8 +9,7 @@ from tsrnn.config import TrainConfig
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
 
 
-@pytest.fixture
-def small() -> TrainConfig:
+def small_config() -> TrainConfig:
     """20 units, 12 steps an epoch, promoted after every epoch."""
     return TrainConfig(
         neurons=20,
@@ -22,3 +21,8 @@ def small() -> TrainConfig:
         max_n=6,
         measure_steps=100,
     )
+
+
+@pytest.fixture
+def small() -> TrainConfig:
+    return small_config()

@@ -143,7 +143,7 @@ def test_bad_input_is_named():
         decoding(one, "parity", 1)
     with pytest.raises(InputError, match="no head for N = "):
         shifts(one, "parity", 4)
-    with pytest.raises(InputError, match="sequences = 1"):
-        shifts(one, "parity", 3, sequences=1)
+    with pytest.raises(InputError, match="sequences = 3"):
+        shifts(one, "parity", 3, sequences=3)
     with pytest.raises(InputError, match="unknown task 'copy'"):
         shifts(one, "copy", 3)

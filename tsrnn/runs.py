@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from safetensors import safe_open
 from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
@@ -25,6 +24,7 @@ import tsrnn
 from tsrnn import InputError, zoo
 from tsrnn import curriculum as curricula
 from tsrnn.config import TrainConfig
+from tsrnn.files import read_json, read_table, read_tensors, write_atomically, write_table
 from tsrnn.model import initial_parameters
 
 PROMOTION_COLUMNS = ["epoch", "N_min", "N_max", "measure", "index", "value"]
@@ -77,18 +77,16 @@ def saved_history(folder: Path) -> list[dict[str, Any]]:
     path = folder / "history.csv"
     if not path.exists():
         return []
-    return list(pd.read_csv(path, dtype=str).T.to_dict().values())
+    columns = ("epoch", "N_min", "N_max", "promoted")
+    read_table(path, columns)  # numbers, or an error
+    return list(read_table(path, columns, str).T.to_dict().values())
 
 
 def recorded_config(folder: Path) -> dict[str, Any] | None:
     """The `train` part of the folder's config.json, or None if there is none."""
-    path = folder / "config.json"
-    if not path.exists():
+    if not (folder / "config.json").exists():
         return None
-    try:
-        recorded: dict[str, Any] = json.loads(path.read_text())["train"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is damaged: {error}") from error
+    recorded: dict[str, Any] = zoo.read_config(folder)["train"]
     return recorded
 
 
@@ -97,7 +95,7 @@ def records(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
     config, path = recorded_config(folder), folder / "promotions.parquet"
     if config is None or not path.exists():
         raise InputError(f"{folder} is not a trained network of tsrnn: no config.json or no promotions")
-    return config, pd.read_parquet(path).astype({"measure": str})
+    return config, read_table(path, PROMOTION_COLUMNS)
 
 
 def check_folder(config: TrainConfig, folder: Path) -> None:
@@ -208,13 +206,13 @@ def save_config(run: Run, device: str) -> None:
         "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu",
     }
     if path.exists():  # where the run was begun stays on record
-        about = json.loads(path.read_text()) | {"train": about["train"]}
-    zoo.write_atomically(path, (json.dumps(about, indent=2) + "\n").encode())
+        about = read_json(path) | {"train": about["train"]}
+    write_atomically(path, (json.dumps(about, indent=2) + "\n").encode())
 
 
 def save_promotions(folder: Path, promotions: pd.DataFrame) -> None:
     table = promotions.astype({"measure": "category", "value": "float32"})
-    zoo.write_atomically(folder / "promotions.parquet", table.to_parquet(index=False))
+    write_table(folder / "promotions.parquet", table)
 
 
 def save_state(run: Run) -> None:
@@ -228,23 +226,21 @@ def save_state(run: Run) -> None:
         "ensemble": run.ensemble,
     }
     content = to_safetensors(tensors, metadata={"run": json.dumps(about)})
-    zoo.write_atomically(run.folder / "state" / f"{run.epoch % 2}.safetensors", content)
+    write_atomically(run.folder / "state" / f"{run.epoch % 2}.safetensors", content)
 
 
 def states_on_disk(folder: Path) -> dict[int, Path]:
     """Epoch -> saved state, of the last two epochs."""
     found = {}
     for path in (folder / "state").glob("[01].safetensors"):
-        with safe_open(path, framework="pt") as file:
-            found[json.loads(file.metadata()["run"])["epoch"]] = path
+        about, _ = read_tensors(path, "run")
+        found[int(about["epoch"])] = path
     return found
 
 
 def load_state(config: TrainConfig, folder: Path, path: Path) -> Run:
     """The run at a saved state; what history and promotions hold of later epochs is dropped."""
-    with safe_open(path, framework="pt") as file:
-        about = json.loads(file.metadata()["run"])
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    about, tensors = read_tensors(path, "run")
 
     def part(prefix: str) -> dict[str, Tensor]:
         return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
@@ -264,8 +260,8 @@ def load_state(config: TrainConfig, folder: Path, path: Path) -> Run:
     )
     run.history = [row for row in saved_history(folder) if int(row["epoch"]) <= run.epoch]
     if (folder / "promotions.parquet").exists():
-        promotions = pd.read_parquet(folder / "promotions.parquet")
-        run.promotions = promotions[promotions["epoch"] <= run.epoch].astype({"measure": str})
+        promotions = read_table(folder / "promotions.parquet", PROMOTION_COLUMNS)
+        run.promotions = promotions[promotions["epoch"] <= run.epoch]
     return run
 
 

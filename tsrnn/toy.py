@@ -33,10 +33,9 @@ def networks(
         Their index (as `zoo.index`), their folder, and in words what was asked for and what they are.
 
     Raises:
-        InputError: unknown task, no such folder, no network with one of the seeds.
+        InputError: a value of the wrong kind, unknown task, no such folder, no network with one of the seeds.
     """
-    tasks.get_task(task)
-    chosen = [seeds] if isinstance(seeds, int) else list(seeds)
+    chosen = checked(task, seeds, zoo_path, quick)
     base = Path(zoo_path) if zoo_path else zoo.default_base_path()
     if zoo_path and not base.is_dir():
         raise InputError(
@@ -61,6 +60,24 @@ def networks(
     asked = f"Run with task = {task}, seeds = {chosen or 'all'}, zoo_path = {zoo_path or 'the book’s'}"
     asked += ", quick. " if quick else ". "
     return found, base, f"{asked}Networks: {' and '.join(counts)}, {what}."
+
+
+def checked(task: object, seeds: object, zoo_path: object, quick: object) -> list[int]:
+    """The seeds as a list. Raises InputError for a value of the wrong kind: papermill passes on any."""
+    if not isinstance(task, str):
+        raise InputError(f"task = {task!r}: choose one of {', '.join(tasks.TASKS)}")
+    tasks.get_task(task)
+    chosen = list(seeds) if isinstance(seeds, Sequence) and not isinstance(seeds, str) else [seeds]
+    whole = [seed for seed in chosen if isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0]
+    if whole != chosen:
+        raise InputError(
+            f"seeds = {seeds!r}: give whole numbers, in a notebook [1, 2], to papermill -y 'seeds: [1, 2]'"
+        )
+    if not isinstance(zoo_path, str):
+        raise InputError(f"zoo_path = {zoo_path!r}: give a folder of trained networks, or '' for the book's")
+    if not isinstance(quick, bool):
+        raise InputError(f"quick = {quick!r}: choose True or False")
+    return whole
 
 
 def standard(base: Path, task: str, variant: str) -> pd.DataFrame:

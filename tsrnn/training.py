@@ -26,6 +26,7 @@ from tsrnn import InputError, tasks, zoo
 from tsrnn.analysis import measure
 from tsrnn.analysis.simulate import Protocol
 from tsrnn.config import TrainConfig
+from tsrnn.files import write_table
 from tsrnn.model import LeakyRNN, initial_state
 from tsrnn.runs import (
     PROMOTION_COLUMNS,
@@ -234,7 +235,7 @@ def finish_epoch(run: Run, model: LeakyRNN, loss: float, accuracy: dict[int, flo
             "seconds": round(seconds, 2),
         }
     )
-    zoo.write_atomically(run.folder / "history.csv", pd.DataFrame(run.history).to_csv(index=False).encode())
+    write_table(run.folder / "history.csv", pd.DataFrame(run.history))
     if promoted:
         model.heads = dict(zip(run.now.ns, run.now.heads, strict=True))
         promote(run, model, accuracy)

@@ -12,18 +12,17 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
 from tsrnn import InputError
+from tsrnn.files import first_line, read_json, read_table, read_tensors, write_atomically
 from tsrnn.model import Architecture, LeakyRNN
 
 CHECKSUMS = "SHA256SUMS"
@@ -61,20 +60,6 @@ def checkpoint_name(n_min: int, n_max: int) -> str:
     return f"rnn_N{n_min}_N{n_max}"
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """All of `content` under `path` or, whenever the process dies, what was there before."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        try:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            Path(file.name).chmod(0o644)
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
-
-
 # ---------------------------------------------------------------- save
 
 
@@ -107,8 +92,11 @@ def remove_checkpoint(path: Path) -> None:
 def read_checksums(folder: Path) -> dict[str, str]:
     """File name -> SHA-256, as hexadecimal digits, of what the folder says it holds."""
     path = folder / CHECKSUMS
-    lines = path.read_text().splitlines() if path.exists() else []
-    return {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+    try:
+        lines = path.read_text().splitlines() if path.exists() else []
+        return {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+    except ValueError as error:  # not text, or a line that is not "digest  name"
+        raise InputError(f"{path} is damaged: {first_line(error)}") from error
 
 
 def write_checksums(folder: Path, checksums: dict[str, str]) -> None:
@@ -175,12 +163,10 @@ def load_checkpoint(path: Path) -> LeakyRNN:
         raise InputError(f"{path} is not listed in {CHECKSUMS} beside it: it cannot be checked")
     if hashlib.sha256(path.read_bytes()).hexdigest() != expected:
         raise InputError(f"{path} was changed or cut short since it was saved (its SHA-256 differs)")
+    about, tensors = read_tensors(path, "tsrnn")
     try:
-        with safe_open(path, framework="pt") as file:
-            about = json.loads(file.metadata()["tsrnn"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         architecture, ns = Architecture(**about["architecture"]), list(about["ns"])
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} is not a tsrnn checkpoint: {error}") from error
     return assemble(architecture, tensors, ns, path)
 
@@ -207,9 +193,8 @@ def load_published(path: Path) -> LeakyRNN:
         tensors["head_weight"] = torch.stack([state[f"{head}.weight"].float() for head in heads])
         tensors["head_bias"] = torch.stack([state[f"{head}.bias"].float() for head in heads])
     except Exception as error:  # torch raises many kinds for a damaged or hostile file
-        reason = str(error).splitlines()[0] if str(error) else ""
         raise InputError(
-            f"{path} is not a checkpoint in the published format: {type(error).__name__} {reason}"
+            f"{path} is not a checkpoint in the published format: {type(error).__name__} {first_line(error)}"
         ) from error
     tensors["w_in"] = tensors["w_in"].flatten()
     mod = re.search(r"_mod_([a-z]+)_network_", path.parent.name)
@@ -254,6 +239,17 @@ def checkpoints(folder: Path) -> list[Path]:
     return [p for _, p in sorted(found, key=lambda x: (int(x[0][2]), int(x[0][1])))]
 
 
+def read_config(folder: Path) -> dict[str, Any]:
+    """The folder's config.json. Raises InputError if it is missing or lacks what `tsrnn train` writes."""
+    config = read_json(folder / "config.json")
+    train = config.get("train")
+    needed = ("curriculum", "task", "network_number", "seed", "max_n", "batch_size", "test_batches")
+    missing = needed if not isinstance(train, dict) else [name for name in needed if name not in train]
+    if missing:
+        raise InputError(f"{folder / 'config.json'} is damaged: it has no {', '.join(missing)} in 'train'")
+    return config
+
+
 def index(base_path: str | Path | None = None) -> pd.DataFrame:
     """What the zoo holds: a row per network, with what it was trained on, how far and in how many epochs.
 
@@ -265,9 +261,9 @@ def index(base_path: str | Path | None = None) -> pd.DataFrame:
     for folder in network_folders(base):
         if not (folder / "config.json").exists():
             continue
-        config = json.loads((folder / "config.json").read_text())
-        history = pd.read_csv(folder / "history.csv")
-        promotions = pd.read_parquet(folder / "promotions.parquet", columns=["epoch", "N_max"])
+        config = read_config(folder)
+        history = read_table(folder / "history.csv", ("epoch", "seconds"))
+        promotions = read_table(folder / "promotions.parquet", ("epoch", "N_max"))
         rows.append(
             {
                 "network": folder.name,
@@ -279,7 +275,7 @@ def index(base_path: str | Path | None = None) -> pd.DataFrame:
                 "solved N": promotions["N_max"].max(),
                 "epochs": history["epoch"].max(),
                 "minutes": history["seconds"].sum() / 60,
-                "device": config["device"],
+                "device": config.get("device", "unknown"),
                 "profile": "paper" if config["train"]["max_n"] is None else "laptop",
                 "checkpoints": len(checkpoints(folder)),
             }
@@ -306,9 +302,7 @@ def gather(networks: pd.DataFrame, base: Path, name: str) -> pd.DataFrame:
         csv, parquet = (base / row["network"] / f"{name}.{end}" for end in ("csv", "parquet"))
         if not csv.exists() and not parquet.exists():
             raise InputError(f"{row['network']} has no {name}: `tsrnn analyse -b {base}` measures it")
-        table = pd.read_csv(csv) if csv.exists() else pd.read_parquet(parquet)
-        if "measure" in table:
-            table = table.astype({"measure": str})  # a category of all measures slows every selection
+        table = read_table(csv if csv.exists() else parquet, ())
         tables.append(table.assign(curriculum=row["curriculum"], number=row["number"]))
     table = pd.concat(tables, ignore_index=True)
     return table[["curriculum", "number", *(c for c in table if c not in ("curriculum", "number"))]]

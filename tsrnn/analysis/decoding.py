@@ -71,7 +71,7 @@ def decoding(
 
 
 @torch.no_grad()
-def shifts(model: LeakyRNN, task: str, n: int, sequences: int = 512, seed: int = 0) -> pd.DataFrame:
+def shifts(model: LeakyRNN, task: str, n: int, sequences: int = 1024, seed: int = 0) -> pd.DataFrame:
     """Which answers for n change if the state is moved as if one thing about the past had been otherwise.
 
     The move is the difference between the mean states of the sequences in which a bit (or an answer) is 1 and
@@ -88,29 +88,32 @@ def shifts(model: LeakyRNN, task: str, n: int, sequences: int = 512, seed: int =
         model: one network with a head for n.
         task: a key of `tasks.TASKS`.
         n: whose answers.
-        sequences, seed: of what is measured.
+        sequences: to take the means from; the first quarter of them is moved and followed.
+        seed: of the bits and initial states.
 
     Returns:
         Columns what ("bit" or "answer"), index (k = 1 ... n − 1, m = 2 ... n), step (0 ... n, after the
         move), changed (share of answers), expected (in a delay line for bits, in a ladder for answers).
 
     Raises:
-        InputError: unknown task, no head for n, fewer than 2 sequences, more than one network.
+        InputError: unknown task, no head for n, fewer than 4 sequences, more than one network.
     """
     check_one(model)
     check_heads(model, [n])
-    if sequences < 2:
-        raise InputError(f"sequences = {sequences}: choose 2 or more")
+    if sequences < 4:
+        raise InputError(f"sequences = {sequences}: choose 4 or more")
     fair, generator = on_fair_bits(task), torch.Generator().manual_seed(seed)
     bits, last = last_states(model, fair, n, sequences, generator)
-    after = tasks.draw_fair(n, sequences, generator)
-    undisturbed = answers(model, n, after, last)
+    followed = last[:, : sequences // 4]
+    after = tasks.draw_fair(n, sequences // 4, generator)
+    undisturbed = answers(model, n, after, followed)
     tables = []
     for (what, index), value in things(fair, bits, range(1, n), range(2, n + 1)).items():
         value = value.to(last.device)[:, None]
         ones = value.sum()
         difference = (last * value).sum(1) / ones - (last * (1 - value)).sum(1) / (sequences - ones)
-        moved = answers(model, n, after, last + (1 - 2 * value) * difference[:, None])
+        sign = 1 - 2 * value[: sequences // 4]
+        moved = answers(model, n, after, followed + sign * difference[:, None])
         step = np.arange(n + 1)
         if what == "answer":
             expected = step == n - index

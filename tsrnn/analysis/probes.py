@@ -22,6 +22,7 @@ from tsrnn.analysis.interventions import (
 )
 from tsrnn.analysis.measure import cheap, costly
 from tsrnn.analysis.simulate import Protocol
+from tsrnn.files import read_table, write_table
 from tsrnn.model import LeakyRNN
 from tsrnn.runs import PROMOTION_COLUMNS, claim, records, save_promotions
 
@@ -136,10 +137,10 @@ def add_promotion(folder: Path, model: LeakyRNN, steps: int) -> bool:
 def add_probe(folder: Path, name: str, model: LeakyRNN, task: str, scale: Scale) -> bool:
     """Add a checkpoint to the file of a probe; whether it was not yet in it."""
     path = folder / f"{name}.parquet"
-    known = pd.read_parquet(path) if path.exists() else None
+    known = read_table(path, ("N",)) if path.exists() else None
     if known is not None and max(model.heads) in set(known["N"]):
         return False
     new = PROBES[name](model, task, scale).astype({"accuracy": "float32"})
     table = new if known is None else pd.concat([known, new], ignore_index=True)
-    zoo.write_atomically(path, table.to_parquet(index=False))
+    write_table(path, table)
     return True

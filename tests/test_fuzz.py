@@ -1,0 +1,186 @@
+"""Damaged and hostile files, 400 of each format: each is refused in one line, or is still what was saved.
+
+CSV and JSON have no checksum: a digit that became another is read as that. All others notice any change.
+"""
+
+import io
+import pickle
+import resource
+import time
+import zipfile
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from tsrnn import InputError, zoo
+from tsrnn.analysis.probes import QUICK, add_missing
+from tsrnn.files import read_table
+from tsrnn.runs import PROMOTION_COLUMNS, saved_history, states_on_disk
+from tsrnn.training import train
+
+INPUTS = 400
+
+
+def damaged(content: bytes, rng: np.random.Generator) -> bytes:
+    """Cut short, bits flipped, a stretch zeroed, repeated or made up, or a length that is not true."""
+    kind, b = rng.integers(6), bytearray(content)
+    at = int(rng.integers(len(b)))
+    if kind == 0:
+        return bytes(b[:at])
+    if kind == 1:
+        for i in rng.integers(len(b), size=rng.integers(1, 9)):
+            b[i] ^= 1 << int(rng.integers(8))
+    elif kind == 2:
+        b[at : at + 64] = bytes(len(b[at : at + 64]))
+    elif kind == 3:
+        b[at:at] = b[at : at + int(rng.integers(1, 2000))]
+    elif kind == 4:
+        b[at : at + 64] = rng.bytes(len(b[at : at + 64]))
+    else:
+        at = int(rng.choice([0, max(0, len(b) - 8)]))
+        b[at : at + 8] = int(rng.integers(2**62)).to_bytes(8, "little")
+    return bytes(b)
+
+
+class Hostile:
+    """Unpickled by a careless reader, it leaves a file behind."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return Path.write_text, (self.path, "ran")
+
+
+def hostile_archives(path: Path) -> list[bytes]:
+    """What a reader of published checkpoints must not run: in torch's old, its zip and the bare format."""
+    found = [pickle.dumps(Hostile(path)), pickle.dumps({"state_dict": Hostile(path)}, protocol=0)]
+    for new in (True, False):
+        buffer = io.BytesIO()
+        torch.save(
+            {"state_dict": {"modulelist.0.weight": Hostile(path)}}, buffer, _use_new_zipfile_serialization=new
+        )
+        found.append(buffer.getvalue())
+    buffer = io.BytesIO()  # a zip that unpacks to 2 GiB
+    with (
+        zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("archive/data.pkl", "w", force_zip64=True) as file,
+    ):
+        for _ in range(2048):
+            file.write(bytes(2**20))
+    return [*found, buffer.getvalue()]
+
+
+def checked(read, path: Path, content: bytes) -> object:
+    """What `read` makes of the content; None if it refuses it as it should."""
+    path.write_bytes(content)
+    began = time.perf_counter()
+    try:
+        return read()
+    except InputError as error:
+        assert "\n" not in str(error) and str(path.parent) in str(error)
+        return None
+    finally:
+        assert time.perf_counter() - began < 10
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    from conftest import small_config
+
+    [folder] = train(small_config(), base_path=tmp_path_factory.mktemp("zoo"), progress=False)
+    add_missing(folder, progress=False, scale=QUICK)
+    return folder
+
+
+@pytest.fixture
+def little_memory():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    yield
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**20  # KiB
+
+
+@pytest.mark.parametrize("name", ["promotions.parquet", "robustness.parquet", "readouts.parquet"])
+def test_tables(folder, name, little_memory):
+    path = folder / name
+    columns = PROMOTION_COLUMNS if name == "promotions.parquet" else ("N", "accuracy")
+    content, saved = path.read_bytes(), read_table(path, columns)
+    rng = np.random.default_rng(0)
+    for _ in range(INPUTS):
+        found = checked(partial(read_table, path, columns), path, damaged(content, rng))
+        assert found is None or found[list(columns)].equals(saved[list(columns)])
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["rnn_N2_N6.safetensors", "SHA256SUMS"])
+def test_checkpoints(folder, name, little_memory):
+    path = folder / name
+    content, saved = path.read_bytes(), zoo.load_checkpoint(folder / "rnn_N2_N6.safetensors")
+    rng = np.random.default_rng(0)
+    for _ in range(INPUTS):
+        found = checked(
+            partial(zoo.load_checkpoint, folder / "rnn_N2_N6.safetensors"), path, damaged(content, rng)
+        )
+        assert found is None or torch.equal(found.W, saved.W)
+    path.write_bytes(content)
+
+
+def test_a_checkpoint_whose_checksum_was_made_to_fit(folder, little_memory):
+    """Even then it is refused, or is a network of the right shape."""
+    copy = folder / "rnn_N2_N5.safetensors"
+    content, rng = copy.read_bytes(), np.random.default_rng(0)
+    for _ in range(INPUTS):
+        wrong = damaged(content, rng)
+        sums = zoo.read_checksums(folder)
+        zoo.write_checksums(folder, sums | {copy.name: zoo.hashlib.sha256(wrong).hexdigest()})
+        found = checked(partial(zoo.load_checkpoint, copy), copy, wrong)
+        assert found is None or found.W.shape == (1, 20, 20)
+        zoo.write_checksums(folder, sums)
+    copy.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["config.json", "history.csv"])
+def test_what_has_no_checksum(folder, name, little_memory):
+    path = folder / name
+    content, rng = path.read_bytes(), np.random.default_rng(0)
+    for _ in range(INPUTS):
+        wrong = damaged(content, rng)
+        found = checked(partial(zoo.index, folder.parent), path, wrong)
+        assert found is None or len(found) == 1
+        if name == "history.csv":
+            checked(partial(saved_history, folder), path, wrong)
+    path.write_bytes(content)
+
+
+def test_training_states(folder, little_memory):
+    path = next((folder / "state").glob("*.safetensors"))
+    content, rng = path.read_bytes(), np.random.default_rng(0)
+    for _ in range(INPUTS):
+        checked(partial(states_on_disk, folder), path, damaged(content, rng))
+    path.write_bytes(content)
+
+
+def test_published_archives(tmp_path, little_memory):
+    folder, ran = tmp_path / "single_parity_network_1", tmp_path / "ran.txt"
+    folder.mkdir()
+    path = folder / "rnn_N3_N3"
+    model = zoo.LeakyRNN.initialise(zoo.Architecture(neurons=6), [torch.Generator().manual_seed(0)])
+    state = {theirs: getattr(model, ours)[0].detach() for theirs, ours in zoo.PUBLISHED_NAMES.items()}
+    state["modulelist.0.weight"] = state["modulelist.0.weight"][:, None]
+    state |= {"modulelist.2.weight": torch.randn(2, 6), "modulelist.2.bias": torch.randn(2)}
+    torch.save({"state_dict": state}, path)
+    content, rng = path.read_bytes(), np.random.default_rng(0)
+    assert zoo.load_published(path).heads == {3: 0}
+    for _ in range(INPUTS):
+        found = checked(partial(zoo.load_published, path), path, damaged(content, rng))
+        assert found is None or found.W.shape == (1, 6, 6)
+    for wrong in hostile_archives(ran):
+        assert checked(partial(zoo.load_published, path), path, wrong) is None
+        assert not ran.exists()
+    with pytest.raises(AttributeError):  # it would have run: the test is a test
+        pd.read_pickle(io.BytesIO(pickle.dumps(Hostile(ran)))).no_such_thing  # noqa: B018
+    assert ran.exists()

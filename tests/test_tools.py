@@ -1,0 +1,105 @@
+"""Each check of notebooks and site finds what it is for, and only that."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+TOOLS = Path(__file__).parents[1] / "tools"
+sys.path.insert(0, str(TOOLS))
+
+import check_site  # noqa: E402
+import run_notebooks  # noqa: E402
+
+# ---------------------------------------------------------------- numbers typed by hand
+
+
+def chapter(text: str):
+    """A chapter with a figure, and `text` after it."""
+    figure = new_code_cell("plot()", metadata={"mystnb": {"figure": {"caption": "", "name": "fig"}}})
+    return new_notebook(cells=[new_markdown_cell("The rate is 0.05."), figure, new_markdown_cell(text)])
+
+
+TYPED = [
+    "The mean is 1.43 steps.",
+    "It is {glue:text}`mean` here, and 1.43 in the paper.",
+    "Accuracy fell by 12 %.",
+    "Half: 50 per cent of all.",
+    "This holds in 3 of the 4 networks.",
+    "| single-head | 1.43 |",
+    "Cited {cite}`khajehabdollahi2024`. But this is not: 1.43.",
+]
+NOT_TYPED = [
+    "It is {glue:text}`mean` steps.",
+    "It starts at $\\tau = 1.5$ and ends\n\n$$x = 2.5$$ (eq-x)\n",
+    "The function `f(0.5)` of {mod}`tsrnn.analysis`.",
+    "```python\nx = 0.5\n```",
+    "They report 0.35 {cite}`khajehabdollahi2024`.",
+    "The mean with its 95 % interval, over networks 1 to 4; promoted at 98 %.",
+    "See [the preprint](https://arxiv.org/abs/2309.12927) or https://arxiv.org/abs/2309.12927.",
+    ":::{admonition} Answer\n:class: dropdown\nTwo thirds, or 66.7 %.\n:::",
+]
+
+
+@pytest.mark.parametrize("text", TYPED)
+def test_a_result_typed_by_hand_is_found(text):
+    [sentence] = run_notebooks.typed_results(chapter(text))
+    assert sentence in text or "…" in sentence
+
+
+@pytest.mark.parametrize("text", NOT_TYPED)
+def test_what_is_glued_cited_or_no_result_is_not(text):
+    assert run_notebooks.typed_results(chapter(text)) == []
+
+
+def test_before_the_first_figure_all_numbers_are_of_the_protocol():
+    text = new_markdown_cell("Batches of 256, a rate of 0.05, 12 % of all.")
+    assert run_notebooks.typed_results(new_notebook(cells=[text])) == []
+
+
+# ---------------------------------------------------------------- the site
+
+FINE = '<a href="b.html#here">b</a><img src="x.svg" alt="A line."><script src="own.js"></script>'
+SVG = '<svg xmlns="http://www.w3.org/2000/svg"><text style="{}">N</text></svg>'
+
+
+def site(folder: Path, a: str = FINE, b: str = '<p id="here">', svg: str = SVG.format("fill: #777777")):
+    for name, content in {"a.html": a, "b.html": b, "x.svg": svg}.items():
+        (folder / name).write_text(content)
+    return {path: check_site.Page(path) for path in sorted(folder.glob("*.html"))}
+
+
+CHECKS = [check_site.check_links, check_site.check_images, check_site.check_figures, check_site.check_sources]
+BROKEN = [
+    ({"a": '<a href="gone.html">'}, "a.html: broken link gone.html"),
+    ({"b": "<p>"}, "a.html: no such anchor: b.html#here"),
+    ({"a": '<img src="x.svg" alt=" ">'}, "a.html: no alt text: x.svg"),
+    ({"svg": SVG.format("")}, "a.html: #000000 is hard to read in a figure: N"),
+    ({"svg": SVG.format("fill: #eeeeee")}, "a.html: #eeeeee is hard to read in a figure: N"),
+    ({"a": '<script src="https://cdn.org/x.js">'}, "a.html: <script> from https://cdn.org/x.js"),
+    ({"a": "<style>@import '//cdn.org/x.css'</style>"}, "a.html: style with @import '//cdn.org/x.css"),
+]
+
+
+def failures(pages, folder):
+    return [failure for check in CHECKS for failure in check(pages, folder.resolve())]
+
+
+def test_a_site_that_is_fine_passes(tmp_path):
+    assert failures(site(tmp_path), tmp_path) == []
+
+
+@pytest.mark.parametrize(("change", "failure"), BROKEN)
+def test_what_is_broken_is_named(change, failure, tmp_path):
+    assert failures(site(tmp_path, **change), tmp_path) == [failure]
+
+
+def test_pages_are_those_of_the_table_of_contents(tmp_path, monkeypatch):
+    (tmp_path / "_toc.yml").write_text("{root: a, chapters: [{file: c}]}")
+    monkeypatch.setattr(check_site, "TOP", tmp_path)
+    pages = site(tmp_path) | {tmp_path / name: None for name in check_site.EXTRA}
+    assert check_site.check_pages(pages, tmp_path) == [
+        "c.html: in _toc.yml, not in the site",
+        "b.html: in the site, not in _toc.yml",
+    ]

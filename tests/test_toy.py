@@ -1,0 +1,42 @@
+"""The parameters of a chapter: what papermill may pass on, and what is refused in words."""
+
+import re
+
+import pytest
+
+from tsrnn import InputError, toy
+
+GOOD = {"task": "parity", "seeds": [], "zoo_path": "", "quick": False}
+BAD = {
+    "unknown task": ({"task": "copy"}, "unknown task 'copy': choose one of parity, dms"),
+    "a task that is no text": ({"task": ["parity"]}, "task = ['parity']: choose one of parity, dms"),
+    "a list as text": ({"seeds": "[1, 2]"}, "seeds = '[1, 2]': give whole numbers"),
+    "a negative seed": ({"seeds": -1}, "seeds = -1: give whole numbers"),
+    "half a seed": ({"seeds": [1, 0.5]}, "seeds = [1, 0.5]: give whole numbers"),
+    "no folder": ({"zoo_path": "nowhere"}, "no folder nowhere: zoo_path is"),
+    "a path that is no text": ({"zoo_path": 3}, "zoo_path = 3: give a folder"),
+    "a word for a switch": ({"quick": "yes"}, "quick = 'yes': choose True or False"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_parameter_is_refused_with_what_is_allowed(case):
+    change, message = BAD[case]
+    with pytest.raises(InputError, match="^" + re.escape(message)):
+        toy.networks(**GOOD | change)
+
+
+@pytest.mark.parametrize(("seeds", "chosen"), [([], []), ((), []), (2, [2]), ([1, 2], [1, 2])])
+def test_one_seed_is_a_list_of_it(seeds, chosen):
+    assert toy.checked("parity", seeds, "", False) == chosen
+
+
+def test_a_seed_that_the_zoo_lacks_is_named_beside_those_that_it_has():
+    message = r"^seeds = \[987654\]: multi-head networks for parity in .* have seeds"
+    with pytest.raises(InputError, match=message):
+        toy.networks("parity", 987654)
+
+
+def test_the_sentence_says_what_was_asked_for():
+    _, _, what = toy.networks("parity", quick=True)
+    assert what.startswith("Run with task = parity, seeds = all, zoo_path = the book’s, quick. Networks: ")
