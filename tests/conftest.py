@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tsrnn.config import TrainConfig
@@ -26,3 +27,10 @@ def small_config() -> TrainConfig:
 @pytest.fixture
 def small() -> TrainConfig:
     return small_config()
+
+
+def everything(folder: Path) -> tuple:
+    """All that a run leaves behind, but for the clock."""
+    history = pd.read_csv(folder / "history.csv").drop(columns="seconds")
+    weights = {p.name: p.read_bytes() for p in folder.glob("*.safetensors")}
+    return history.to_csv(), (folder / "promotions.parquet").read_bytes(), weights

@@ -75,6 +75,7 @@ BROKEN = [
     ({"a": '<a href="gone.html">'}, "a.html: broken link gone.html"),
     ({"b": "<p>"}, "a.html: no such anchor: b.html#here"),
     ({"a": '<img src="x.svg" alt=" ">'}, "a.html: no alt text: x.svg"),
+    ({"a": '<img src="x.svg" alt="x.svg">'}, "a.html: no alt text: x.svg"),
     ({"svg": SVG.format("")}, "a.html: #000000 is hard to read in a figure: N"),
     ({"svg": SVG.format("fill: #eeeeee")}, "a.html: #eeeeee is hard to read in a figure: N"),
     ({"a": '<script src="https://cdn.org/x.js">'}, "a.html: <script> from https://cdn.org/x.js"),

@@ -1,17 +1,13 @@
 """The training step against torch's own pieces; promotion; ensembles; resume after a kill."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
+from conftest import everything
 from naive import NaiveRNN
 from torch import nn
 
@@ -26,13 +22,6 @@ def fresh_run(config: TrainConfig, now=None) -> Run:
     parameters = initial_parameters(config.architecture(), seeded(config.seed, 0))
     momentum = {name: torch.zeros_like(p) for name, p in parameters.items()}
     return Run(config, Path(), seeded(config.seed, 1), parameters, momentum, now or config.start())
-
-
-def everything(folder: Path) -> tuple:
-    """All that a run leaves behind, but for the clock."""
-    history = pd.read_csv(folder / "history.csv").drop(columns="seconds")
-    weights = {p.name: p.read_bytes() for p in folder.glob("*.safetensors")}
-    return history.to_csv(), (folder / "promotions.parquet").read_bytes(), weights
 
 
 @pytest.mark.parametrize("kind", ["cumulative", "single"])
@@ -130,26 +119,6 @@ def test_an_ensemble_killed_between_two_saves_falls_back_in_step(small, tmp_path
     monkeypatch.setattr(training, "save_state", original)
     found = train(small, 3, tmp_path / "b", progress=False)
     assert [everything(f) for f in found] == [everything(f) for f in wanted]
-
-
-def test_killed_at_any_moment_it_ends_the_same(small, tmp_path):
-    """kill -9 at eight moments of a run, then let it finish: bit for bit the uninterrupted run."""
-    config = replace(small, steps=40, max_n=10)
-    [wanted] = train(config, base_path=tmp_path / "a", progress=False)
-    program = (
-        "from tsrnn.training import train; from tsrnn.config import TrainConfig; print('ready', flush=True);"
-        f"train(TrainConfig(**{asdict(config)!r}), base_path={str(tmp_path / 'b')!r}, progress=False)"
-    )
-    environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
-    for i in range(8):
-        process = subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE)
-        assert process.stdout.readline() == b"ready\n"
-        time.sleep(0.03 + 0.04 * i)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-    assert subprocess.run([sys.executable, "-c", program], env=environment).returncode == 0
-    assert everything(tmp_path / "b" / config.folder()) == everything(wanted)
-    assert not list((tmp_path / "b").rglob(".*"))
 
 
 @pytest.mark.parametrize("change", [{"seed": 6}, {"batch_size": 17}, {"steps": 13}])

@@ -253,9 +253,14 @@ def verify(
 
 
 def main() -> None:
-    """Run the command line; input that cannot be used is one line on stderr and exit code 2."""
+    """Run the command line. Input that cannot be used: one line on stderr, exit code 2; a full disk: 1."""
     try:
         app()
     except InputError as error:
         print(f"tsrnn: {error}", file=sys.stderr)
         sys.exit(2)
+    except OSError as error:  # a full disk, say: what is there is whole, see `files.write_atomically`
+        print(
+            f"tsrnn: {error.strerror}: {error.filename}; all that was saved before is whole", file=sys.stderr
+        )
+        sys.exit(1)

@@ -1,0 +1,178 @@
+"""What clusters do to a run: kills, full disks, read-only folders, clocks that jump."""
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import everything
+
+from tsrnn import zoo
+from tsrnn.files import read_table
+from tsrnn.runs import PROMOTION_COLUMNS, saved_history, states_on_disk
+from tsrnn.training import train
+
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
+
+# Trains in a child that is killed after up to so many seconds, again and again; the imports are made once.
+KILLER = """
+import json, os, random, signal, sys, time
+from tsrnn.config import TrainConfig
+from tsrnn.training import train
+config, base = TrainConfig(**json.loads(sys.argv[1])), sys.argv[2]
+kills, longest = int(sys.argv[3]), float(sys.argv[4])
+moments = random.Random(kills)
+for _ in range(kills):
+    child = os.fork()
+    if child == 0:
+        train(config, base_path=base, progress=False)
+        os._exit(0)
+    time.sleep(moments.uniform(0, longest))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+"""
+
+
+def whole(folder: Path) -> None:
+    """Every file in the folder of a run can be read, or is the unfinished copy that a resume removes."""
+    if (folder / "config.json").exists():
+        zoo.read_config(folder)
+    saved_history(folder)
+    states_on_disk(folder)
+    if (folder / "promotions.parquet").exists():
+        read_table(folder / "promotions.parquet", PROMOTION_COLUMNS)
+    for path in zoo.checkpoints(folder):
+        if path.name in zoo.read_checksums(folder):
+            zoo.load_checkpoint(path)
+
+
+def test_killed_at_fifty_moments_it_ends_the_same(small, tmp_path):
+    """kill -9 during training, promotion and saving; then it finishes: bit for bit the uninterrupted run."""
+    config = replace(small, steps=40, max_n=30)
+    began = time.monotonic()
+    [wanted] = train(config, base_path=tmp_path / "a", progress=False)
+    epoch = (time.monotonic() - began) / 29
+    folder, survived = tmp_path / "b" / config.folder(), []
+    arguments = [json.dumps(asdict(config)), str(tmp_path / "b")]
+    for kills in (8, 9, 10, 11, 12):
+        times = [str(kills), str(3 * epoch)]
+        subprocess.run([sys.executable, "-c", KILLER, *arguments, *times], env=ENVIRONMENT, check=True)
+        whole(folder)
+        survived.append(max([0, *states_on_disk(folder)]))
+    assert survived[-1] > 0 and survived[0] < 29, "killed too early or too late to be a test"
+    subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            KILLER.split("moments =")[0] + "train(config, base_path=base)",
+            *arguments,
+            "0",
+        ],
+        env=ENVIRONMENT,
+        check=True,
+        capture_output=True,
+    )
+    assert everything(folder) == everything(wanted)
+    assert not list((tmp_path / "b").rglob(".*"))
+
+
+def test_on_a_full_disk_nothing_is_lost(tmp_path):
+    """No file may grow beyond the limit: a checkpoint fits, the training state does not."""
+    command = [
+        sys.executable,
+        "-m",
+        "tsrnn",
+        *"train -c single -s 1 -nn 40 --max-n 2 -b".split(),
+        str(tmp_path),
+    ]
+    limit = 40_000
+
+    def full() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    failed = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, preexec_fn=full)
+    assert failed.returncode == 1 and failed.stderr.strip().splitlines()[-1].startswith(
+        "tsrnn: File too large"
+    )
+    whole(tmp_path / "single_parity_neurons40_network_1")
+    again = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    whole(tmp_path / "single_parity_neurons40_network_1")
+
+
+def test_the_clock_does_not_matter(small, tmp_path):
+    """States are told apart by their epoch, whenever they say that they were written."""
+    [wanted] = train(small, base_path=tmp_path / "a", progress=False)
+    [folder] = train(replace(small, max_n=4), base_path=tmp_path / "b", progress=False)
+    for epoch, path in states_on_disk(folder).items():
+        os.utime(path, (0, 4e9 / (1 + epoch)))  # the later the epoch, the older it looks
+    train(small, base_path=tmp_path / "b", progress=False)
+    assert everything(folder) == everything(wanted)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount a folder as read-only")
+def test_a_zoo_that_can_only_be_read(small, tmp_path):
+    [folder] = train(small, base_path=tmp_path, progress=False)
+    shutil.rmtree(folder / "state")
+    read_only = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
+
+    def run(*arguments: str) -> subprocess.CompletedProcess:
+        program = [sys.executable, "-m", "tsrnn", *arguments, "-b", str(tmp_path)]
+        command = ["unshare", "-m", "sh", "-c", read_only, str(tmp_path), *program]
+        return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
+
+    listed = run("zoo")
+    if "mount" in listed.stderr or "unshare" in listed.stderr:
+        pytest.skip("no mounting here")
+    assert folder.name in listed.stdout
+    verified = run("zoo", "verify", "--batches", "2")
+    assert verified.returncode == 0, verified.stderr
+    for arguments in (["analyse"], ["train", "-s", "1", "--max-n", "3", "-nn", "30"]):
+        refused = run(*arguments)
+        assert refused.returncode == 2, refused.stderr
+        assert refused.stderr.startswith(f"tsrnn: cannot write to {tmp_path}")
+        assert refused.stderr.count("\n") == 1
+
+
+def test_data_and_initial_weights_do_not_depend_on_the_ensemble(small):
+    """The same to the bit, alone or among others."""
+    from test_training import fresh_run
+
+    from tsrnn.runs import seeded
+    from tsrnn.training import draw_batch
+
+    def drawn(numbers):
+        runs = [fresh_run(replace(small, seed=n)) for n in numbers]
+        return runs, draw_batch(runs)
+
+    (together, batch), (alone, own) = drawn([3, 4, 5]), drawn([4])
+    assert all(torch.equal(p, together[1].parameters[name]) for name, p in alone[0].parameters.items())
+    assert torch.equal(batch.s[1, batch.starts[1] :], own.s[0])
+    assert torch.equal(batch.labels[1], own.labels[0]) and torch.equal(batch.initial[1], own.initial[0])
+    assert seeded(4, 0).initial_seed() != seeded(4, 1).initial_seed()
+
+
+def test_the_number_of_other_processes_does_not_matter(tmp_path):
+    """Two networks, one after the other and at the same time."""
+
+    def command(base: Path, seed: int) -> list[str]:
+        train = f"train -c single -nn 40 --max-epochs 1 -s {seed} -n {seed} -b {base}"
+        return [sys.executable, "-m", "tsrnn", *train.split()]
+
+    for seed in (1, 2):
+        subprocess.run(command(tmp_path / "a", seed), env=ENVIRONMENT, check=True, capture_output=True)
+    both = [
+        subprocess.Popen(command(tmp_path / "b", s), env=ENVIRONMENT, stdout=-1, stderr=-1) for s in (1, 2)
+    ]
+    for process in both:
+        process.communicate()
+        assert process.returncode == 0
+    for name in ("single_parity_neurons40_network_1", "single_parity_neurons40_network_2"):
+        assert everything(tmp_path / "a" / name) == everything(tmp_path / "b" / name)

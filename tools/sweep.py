@@ -1,0 +1,78 @@
+"""Run chapters for tasks and seeds with papermill, several at a time.
+
+A run that fails leaves its copy with the error in it, the others go on, and the exit code is 1.
+
+Example: python tools/sweep.py notebooks/02_curricula.ipynb -t parity -t dms -s 1 -s 2
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import product
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from tqdm import tqdm
+
+TOP = Path(__file__).parents[1]
+
+
+def run(notebook: Path, copy: Path, parameters: dict[str, object]) -> str | None:
+    """Run one notebook; its error, if there was one. One thread each: the runs share the cores."""
+    given = [f"-p {name} {value}" for name, value in parameters.items()]
+    command = [sys.executable, "-m", "papermill", str(notebook), str(copy), "--cwd", str(TOP)]
+    command += [word for pair in given for word in pair.split()] + ["--no-progress-bar"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    return None if done.returncode == 0 else (done.stderr.strip().splitlines() or ["died"])[-1]
+
+
+def sweep(runs: Sequence[tuple[Path, Path, dict[str, object]]], jobs: int) -> dict[Path, str]:
+    """Run notebooks, `jobs` at a time; the errors by copy. Folders of copies are made."""
+    failed = {}
+    for _, copy, _ in runs:
+        copy.parent.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(jobs) as pool, tqdm(total=len(runs), unit="notebook") as bar:
+        futures = {pool.submit(run, *one): one[1] for one in runs}
+        for future in as_completed(futures):
+            copy, error = futures[future], future.result()
+            if error:
+                failed[copy] = error
+                bar.write(f"failed: {copy}: {error}")
+            bar.update()
+    return failed
+
+
+def main(
+    notebooks: Annotated[list[Path], typer.Argument(help="Chapters.", exists=True)],
+    task: Annotated[list[str], typer.Option("-t", "--task")] = ["parity", "dms"],  # noqa: B006
+    seeds: Annotated[
+        list[int] | None,
+        typer.Option(
+            "-s", "--seeds", help="Run for the networks of each of these seeds. [default: all at once]"
+        ),
+    ] = None,
+    jobs: Annotated[int, typer.Option("-j", "--jobs", help="Runs at a time.", min=1)] = os.cpu_count() or 1,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the copies.")] = Path("_build/sweep"),
+    zoo_path: Annotated[str, typer.Option(help="Folder of networks. [default: the book's]")] = "",
+    quick: Annotated[bool, typer.Option("--quick", help="Smaller toys, fewer sequences.")] = False,
+) -> None:
+    """Run chapters for every task and seed, several at a time."""
+    runs = []
+    chosen: list[int | None] = [*seeds] if seeds else [None]
+    for notebook, t, s in product(notebooks, task, chosen):
+        parameters: dict[str, object] = {"task": t, "quick": quick}
+        parameters |= {"seeds": s} if s is not None else {}
+        parameters |= {"zoo_path": zoo_path} if zoo_path else {}
+        name = "_".join(str(part) for part in (notebook.stem, t, s) if part is not None)
+        runs.append((notebook, out / f"{name}.ipynb", parameters))
+    failed = sweep(runs, jobs)
+    typer.echo(f"{len(runs) - len(failed)} of {len(runs)} notebooks ran; the copies are in {out}")
+    raise typer.Exit(bool(failed))
+
+
+if __name__ == "__main__":
+    typer.run(main)
