@@ -9,20 +9,28 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help book test bench test-cluster clean
+.PHONY: help book pdf test bench test-cluster clean
 
 help:  ## show this list (the default)
 	@sed -nE 's/^([a-z-]+):.*## /make \1\t/p' Makefile | expand -t 20
 
-book: $(READY)  ## run the notebooks where needed and build the site in _build/html
+book: $(READY)  ## run the notebooks where needed, render and check the site in _build/html
 	@mkdir -p _build
+	$(BIN)/python tools/run_notebooks.py --stored
 	# Sphinx and its cache of executed notebooks know pages and cells only. All is made anew when anything else changes.
-	find tsrnn trained_models constraints.txt book/_static -type f ! -path '*/state/*' ! -name '*.pyc' \
+	# (Chapter 10 runs chapter 1.)
+	find tsrnn trained_models constraints.txt book/_static notebooks/01_* -type f ! -path '*/state/*' ! -name '*.pyc' \
 	  | LC_ALL=C sort | xargs -d '\n' sha256sum > _build/inputs.new
 	cmp -s _build/inputs.new _build/inputs || rm -rf _build/.jupyter_cache _build/.doctrees
 	mv _build/inputs.new _build/inputs
 	# Sphinx warns of a page only when it reads it: after a failure, all pages are read again.
 	$(BIN)/jupyter-book build . -W --keep-going || { rm -rf _build/.doctrees; exit 1; }
+	$(BIN)/python tools/check_site.py
+
+pdf: book  ## print the whole book to _build/book.pdf, in chromium; no TeX
+	@tools/get_chromium
+	$(BIN)/jupyter-book build . --builder singlehtml -W --keep-going
+	$(BIN)/python tools/print_book.py
 
 test: $(READY)  ## check everything: style, types, unit tests, notebooks, book, the site in a browser
 	@mkdir -p _build

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from tsrnn import InputError
-from tsrnn.analysis.statistics import compare, interval
+from tsrnn.analysis.statistics import compare, in_words, interval, p_text, signed
 
 
 def test_the_tests_are_their_definitions():
@@ -28,3 +28,23 @@ def test_intervals_cover_the_mean_as_often_as_they_say():
     assert covered == pytest.approx(0.95, abs=0.015)
     with pytest.raises(InputError, match="1 values"):
         interval([0.5])
+
+
+def test_the_least_p_of_a_permutation_test_is_reached_by_samples_that_do_not_overlap():
+    for a, b in [([1, 2], [3, 4]), ([1, 2, 3], [4, 5]), (range(8), range(10, 18))]:  # the last is sampled
+        found = compare(list(a), list(b))
+        assert found["p_permutation"] == pytest.approx(found["p_least"])
+    assert compare([1, 2], [3, 4])["p_least"] == pytest.approx(1 / 3)  # 2 of 6 ways
+    assert compare([1, 3], [2, 4])["p_permutation"] > 1 / 3
+
+
+def test_differences_in_words():
+    assert in_words([2, 3], [1, 1.2], "{:+.1f}", "steps") == (
+        "difference +1.4 steps (95 % CI −0.8 to +3.6; t-test p = 0.11, permutation test p = 0.33 "
+        "of at least 0.33; n = 2 and 2 networks)"
+    )
+    assert in_words([1], [1.5, 2]) == "difference −0.75 (n = 1 and 2 networks, too few for a test)"
+    assert in_words([], [1, 2], unit="steps") == "nothing to compare (n = 0 and 2 networks)"
+    assert "t-test p unknown" in in_words([1, 1], [1, 1])
+    assert [signed(-1.25), signed(0.5), signed(-0.031, "{:.1%}")] == ["−1.25", "+0.50", "−3.1%"]
+    assert [p_text(p) for p in (0.04999, 1, 0.000999)] == ["p = 0.05", "p = 1", "p < 0.001"]

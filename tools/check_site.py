@@ -1,4 +1,5 @@
-"""Check the built site: the pages of _toc.yml and no others, links, alt texts, nothing from other hosts.
+"""Check the built site: the pages of _toc.yml and no others, links, alt texts, words in figures, nothing from
+other hosts.
 
 Usage: python tools/check_site.py [folder of the html, default _build/html]
 """
@@ -9,6 +10,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+from xml.etree import ElementTree
 
 import yaml
 
@@ -29,6 +31,9 @@ FETCHED = {
     "image": ("href", "xlink:href"),
     "use": ("href", "xlink:href"),
 }
+# The backgrounds of light and dark pages, and the least contrast of large letters (WCAG: 3 to 1)
+BACKGROUNDS = ("#ffffff", "#121212")
+CONTRAST = 3.0
 ELSEWHERE = re.compile(r"(https?:)?//", re.IGNORECASE)
 ELSEWHERE_IN_CSS = re.compile(r"""(?:url\(|@import)\s*["']?(?:https?:)?//[^"')\s]*""", re.IGNORECASE)
 
@@ -96,8 +101,41 @@ def check_images(pages: dict[Path, Page], site: Path) -> list[str]:
     return [
         f"{path.relative_to(site)}: no alt text: {values.get('src', '')[:80]}"
         for path, values in images
-        if not values.get("alt", "").strip()
+        if values.get("alt", "").strip()
+        in ("", values.get("src", ""))  # Sphinx puts the address where none is
     ]
+
+
+def luminance(colour: str) -> float:
+    """Of a colour #rrggbb, from 0 (black) to 1, as WCAG defines it."""
+    shares = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in shares]
+    return sum(weight * x for weight, x in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def contrast(one: str, other: str) -> float:
+    """Of two colours, from 1 to 21."""
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def check_figures(pages: dict[Path, Page], site: Path) -> list[str]:
+    """The words in a figure, which has no background of its own, can be read on light and on dark pages."""
+    failures, count = [], 0
+    for path, page in pages.items():
+        for source in {values.get("src", "") for values in page.every("img")}:
+            figure = (path.parent / unquote(source)).resolve()
+            if figure.suffix != ".svg" or not figure.is_file():
+                continue
+            for text in ElementTree.parse(figure).iter("{http://www.w3.org/2000/svg}text"):
+                count += 1
+                found = re.search(r"fill:\s*(#[0-9a-fA-F]{6})", text.get("style", ""))
+                colour = found[1] if found else "#000000"
+                if min(contrast(colour, background) for background in BACKGROUNDS) < CONTRAST:
+                    what = "".join(text.itertext()).strip()
+                    failures.append(f"{path.relative_to(site)}: {colour} is hard to read in a figure: {what}")
+    print(f"{count} words and numbers in figures")
+    return failures
 
 
 def check_sources(pages: dict[Path, Page], site: Path) -> list[str]:
@@ -122,7 +160,7 @@ def main(site: Path) -> None:
     pages = {path: Page(path) for path in paths}
     failures = [
         failure
-        for check in (check_pages, check_links, check_images, check_sources)
+        for check in (check_pages, check_links, check_images, check_figures, check_sources)
         for failure in check(pages, site)
     ]
     if failures:

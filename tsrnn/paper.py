@@ -4,10 +4,11 @@ All are from the authors' published files or figures (Khajehabdollahi et al. 202
 number is known: "data" was measured on their files, "plot" was read off a figure, to about 5 %.
 """
 
-from collections.abc import Collection
+from collections.abc import Sequence
 
 import pandas as pd
 
+from tsrnn.analysis.statistics import compare, p_text, signed
 from tsrnn.plotting import NAMES
 
 # One published network of each kind (number 1), exact, at every N from 2 on.
@@ -43,6 +44,21 @@ NUMBERS: list[tuple[str, str, str, int, str, dict[int | None, float]]] = [
     ("cumulative", "parity", "without slowest", 5, "data", {5: 0.998, 30: 0.993, 35: 0.983}),
     ("single", "parity", "without fastest", 7, "data", {5: 0.958, 30: 0.909}),  # 8 networks at N = 5
     ("single", "parity", "without slowest", 7, "data", {5: 0.991, 30: 0.447}),
+    ("cumulative", "parity", "tau of slowest", 5, "data", {30: 1.95}),
+    ("single", "parity", "tau of slowest", 7, "data", {30: 5.3}),
+    # network 1 of each kind, measured in the same way as ours
+    ("cumulative", "parity", "positive", 1, "data", {10: 5.98}),
+    ("single", "parity", "positive", 1, "data", {10: 5.96}),
+    ("cumulative", "parity", "negative", 1, "data", {10: -6.48}),
+    ("single", "parity", "negative", 1, "data", {10: -6.87}),
+    ("cumulative", "parity", "largest modulus", 1, "data", {10: 0.81}),
+    ("single", "parity", "largest modulus", 1, "data", {10: 1.28}),
+    ("cumulative", "parity", "modes beyond 1", 1, "data", {10: 0}),
+    ("single", "parity", "modes beyond 1", 1, "data", {10: 8}),
+    ("cumulative", "parity", "components", 1, "data", {10: 16.7}),
+    ("single", "parity", "components", 1, "data", {10: 17.6}),
+    ("cumulative", "parity", "participation_ratio", 1, "data", {10: 7.8}),
+    ("single", "parity", "participation_ratio", 1, "data", {10: 10.1}),
 ]
 PUBLISHED = pd.DataFrame(
     [
@@ -86,29 +102,43 @@ def published(curriculum: str, task: str, quantity: str, n: int | None = None) -
     return None if rows.empty else float(rows["value"].iloc[0])
 
 
-def summary(values: Collection[float], form: str = "{:.3f}") -> str:
+def summary(values: Sequence[float], form: str = "{:.3f}") -> str:
     """Mean, number and range of a quantity over networks, for a table.
 
     >>> summary([1.5, 2.5], "{:.1f}")
     '2.0 (n = 2, 1.5 to 2.5)'
     """
-    if not values:
+    if not len(values):
         return "none trained that far"
-    mean, low, high = (form.format(x) for x in (sum(values) / len(values), min(values), max(values)))
+    mean, low, high = (signed(x, form) for x in (sum(values) / len(values), min(values), max(values)))
     return f"{mean} (n = {len(values)}" + (f", {low} to {high})" if len(values) > 1 else ")")
 
 
 def row(
-    what: str, values: Collection[float], theirs: float | None, form: str = "{:.3f}", networks: int = 1
+    what: str, values: Sequence[float], theirs: float | None, form: str = "{:.3f}", networks: int = 1
 ) -> dict[str, str]:
     """A row of a table that sets the networks here beside the mean of so many published ones."""
-    far = f"{sum(values) / len(values) / theirs - 1:+.1%}".replace("-", "−") if values and theirs else "–"
+    far = signed(sum(values) / len(values) / theirs - 1, "{:+.1%}") if len(values) and theirs else "–"
     return {
         "": what,
         "here": summary(values, form),
-        "published": f"{form.format(theirs)} (n = {networks})" if theirs else "not known",
+        "published": "not known" if theirs is None else f"{signed(theirs, form)} (n = {networks})",
         "difference": far,
     }
+
+
+def beside(
+    what: str, multi: Sequence[float], single: Sequence[float], form: str = "{:.2f}"
+) -> dict[str, str]:
+    """A row of a table that sets multi-head beside single-head networks; tested if there are two of each."""
+    cells = {"": what, NAMES["cumulative"]: summary(multi, form), NAMES["single"]: summary(single, form)}
+    tests = ("difference (95 % CI)", "t-test", "permutation test")
+    if min(len(multi), len(single)) < 2:
+        return cells | dict.fromkeys(tests, "–")
+    t = compare(multi, single)
+    apart, low, high = (signed(t[x], form.replace(":", ":+")) for x in ("difference", "low", "high"))
+    found = (f"{apart} ({low} to {high})", p_text(t["p_t"]), p_text(t["p_permutation"]))
+    return cells | dict(zip(tests, found, strict=True))
 
 
 def conditions(index: pd.DataFrame) -> pd.DataFrame:

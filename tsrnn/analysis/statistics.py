@@ -1,7 +1,11 @@
-"""How sure a number is, and whether two samples differ: the paper's t-test, and one that assumes less."""
+"""How sure a number is, and whether two samples differ: the paper's t-test, and one that assumes less.
+
+The last three functions say so in words, the same ones throughout the book.
+"""
 
 import warnings
 from collections.abc import Sequence
+from math import comb
 
 import numpy as np
 from scipy import stats
@@ -24,7 +28,8 @@ def compare(a: Sequence[float], b: Sequence[float], seed: int = 0) -> dict[str, 
 
     Returns:
         `difference` of the means a − b with its 95 % interval `low`, `high`; `t`, `p_t` (NaN for equal
-        samples); `p_permutation` (9999 permutations, or all of them if there are fewer); `n_a`, `n_b`.
+        samples); `p_permutation` (9999 permutations, or all of them if there are fewer) and `p_least`, the
+        smallest that it can be with so few values; `n_a`, `n_b`.
 
     Raises:
         InputError: fewer than 2 values in a sample, or values that are not finite.
@@ -40,7 +45,8 @@ def compare(a: Sequence[float], b: Sequence[float], seed: int = 0) -> dict[str, 
         warnings.simplefilter("ignore", RuntimeWarning)
         test = stats.ttest_ind(x, y)
         low, high = test.confidence_interval()
-    permuted = stats.permutation_test((x, y), difference, vectorized=True, rng=np.random.default_rng(seed))
+    permutations, rng = 9999, np.random.default_rng(seed)
+    permuted = stats.permutation_test((x, y), difference, vectorized=True, n_resamples=permutations, rng=rng)
     return {
         "difference": float(difference(x, y)),
         "low": float(low),
@@ -48,6 +54,46 @@ def compare(a: Sequence[float], b: Sequence[float], seed: int = 0) -> dict[str, 
         "t": float(test.statistic),
         "p_t": float(test.pvalue),
         "p_permutation": float(permuted.pvalue),
+        "p_least": 2 / min(comb(len(x) + len(y), len(x)), permutations + 1),
         "n_a": len(x),
         "n_b": len(y),
     }
+
+
+def signed(x: float, form: str = "{:+.2f}") -> str:
+    """A number with a minus sign, not a hyphen.
+
+    >>> signed(-0.5)
+    '−0.50'
+    """
+    return form.format(x).replace("-", "−")
+
+
+def p_text(p: float) -> str:
+    """A p value, to two digits.
+
+    >>> p_text(0.0333), p_text(1e-5), p_text(float("nan"))
+    ('p = 0.033', 'p < 0.001', 'p unknown')
+    """
+    return "p unknown" if np.isnan(p) else "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+
+
+def in_words(a: Sequence[float], b: Sequence[float], form: str = "{:+.2f}", unit: str = "") -> str:
+    """By how much two samples of networks differ (a − b), with the interval and both tests of `compare`.
+
+    >>> in_words([2, 3], [1, 1.2], "{:+.1f}", "steps")
+    'difference +1.4 steps (95 % CI −0.8 to +3.6; t-test p = 0.11, permutation test p = 0.33 of at least 0.33; n = 2 and 2 networks)'
+    >>> in_words([2], [1, 1.2], "{:+.1f}", "steps")
+    'difference +0.9 steps (n = 1 and 2 networks, too few for a test)'
+    """  # noqa: E501
+    n = f"n = {len(a)} and {len(b)} networks"
+    if not (len(a) and len(b)):
+        return f"nothing to compare ({n})"
+    value = f"difference {signed(float(np.mean(a) - np.mean(b)), form)}" + (f" {unit}" if unit else "")
+    if min(len(a), len(b)) < 2:
+        return f"{value} ({n}, too few for a test)"
+    t = compare(a, b)
+    return (
+        f"{value} (95 % CI {signed(t['low'], form)} to {signed(t['high'], form)}; t-test {p_text(t['p_t'])}, "
+        f"permutation test {p_text(t['p_permutation'])} of at least {t['p_least']:.2g}; {n})"
+    )
