@@ -1,0 +1,63 @@
+"""Print the book, built as a single page, to _build/book.pdf in headless chromium (`make pdf`)."""
+
+import sys
+import threading
+from functools import partial
+from http.server import ThreadingHTTPServer
+from shutil import copyfile, which
+
+import yaml
+from check_site import TOP
+from look import BROKEN, FLAGS, MATHS_READY, Quiet, listen
+from playwright.sync_api import sync_playwright
+
+ONE_PAGE = TOP / "_build" / "singlehtml"
+PDF = TOP / "_build" / "book.pdf"
+# On paper nothing can be opened: answers are shown, and pictures below the fold are fetched.
+UNFOLD = """() => {
+  document.querySelectorAll(".toggle-hidden").forEach(e => e.classList.remove("toggle-hidden"));
+  document.querySelectorAll("img[loading=lazy]").forEach(e => e.loading = "eager");
+}"""
+FOOTER = """<div style="font: 8pt sans-serif; color: #777; width: 100%; text-align: center">
+<span class="pageNumber"></span></div>"""
+
+
+def main() -> None:
+    # Sphinx puts the page where its first document is, with addresses as from the top
+    root = yaml.safe_load((TOP / "_toc.yml").read_text(encoding="utf8"))["root"]
+    copyfile(ONE_PAGE / f"{root}.html", ONE_PAGE / "index.html")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(ONE_PAGE)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    host = f"http://127.0.0.1:{server.server_port}"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=which("chromium"), args=FLAGS)
+        page = browser.new_page(color_scheme="light", viewport={"width": 1000, "height": 1400})
+        failures = listen(page, host)
+        # The theme asks for what the search needs, of which there is none in a single page
+        page.route("**/searchindex.js", lambda route: route.fulfill(body="", content_type="text/javascript"))
+        page.goto(f"{host}/index.html", wait_until="load")
+        page.evaluate(MATHS_READY)
+        page.evaluate(UNFOLD)
+        page.wait_for_function("[...document.images].every(i => i.complete)")
+        failures += page.evaluate(BROKEN)
+        equations, figures = page.locator("mjx-container").count(), page.locator("figure img").count()
+        page.emulate_media(media="print", color_scheme="light")
+        page.pdf(
+            path=PDF,
+            format="A4",
+            margin={"top": "18mm", "bottom": "18mm", "left": "20mm", "right": "20mm"},
+            display_header_footer=True,
+            header_template="<span></span>",
+            footer_template=FOOTER,
+            outline=True,
+            tagged=True,
+        )
+        browser.close()
+    server.shutdown()
+    print(f"{PDF.relative_to(TOP)}: {equations} equations, {figures} figures, {PDF.stat().st_size >> 10} KiB")
+    if failures:
+        sys.exit("\n".join(failures))
+
+
+if __name__ == "__main__":
+    main()
