@@ -130,7 +130,7 @@ def check_figures(pages: dict[Path, Page], site: Path) -> list[str]:
             for text in ElementTree.parse(figure).iter("{http://www.w3.org/2000/svg}text"):
                 count += 1
                 found = re.search(r"fill:\s*(#[0-9a-fA-F]{6})", text.get("style", ""))
-                colour = found[1] if found else "#000000"
+                colour = found[1] if found else text.get("fill", "#000000")
                 if min(contrast(colour, background) for background in BACKGROUNDS) < CONTRAST:
                     what = "".join(text.itertext()).strip()
                     failures.append(f"{path.relative_to(site)}: {colour} is hard to read in a figure: {what}")
