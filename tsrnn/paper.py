@@ -142,7 +142,7 @@ def beside(
 
 
 def conditions(index: pd.DataFrame) -> pd.DataFrame:
-    """What `zoo.index` lists, a row per condition, beside the largest N of the published networks."""
+    """What `zoo.index` lists, a row per condition; `published` is the largest N of each of their networks."""
     rows = []
     for about, group in index.groupby(["curriculum", "task", "variant"], sort=False):
         kind, task, variant = map(str, about)
@@ -154,11 +154,10 @@ def conditions(index: pd.DataFrame) -> pd.DataFrame:
                 "condition": ", ".join(part for part in (NAMES[kind], task, variant) if part),
                 "networks": str(len(group)),
                 "largest N": span(group["solved N"]),
+                "published": ", ".join(map(str, theirs)) or "not known",
                 "epochs": span(group["epochs"]),
-                "minutes each": span(group["minutes"]),
-                "device": ", ".join(sorted(set(group["device"]))),
-                "profile": ", ".join(sorted(set(group["profile"]))),
-                "published largest N": ", ".join(map(str, theirs)) or "not known",
+                "minutes": span(group["minutes"]),
+                "profile": ", ".join(sorted(set(group["profile"] + ", " + group["device"]))),
             }
         )
     return pd.DataFrame(rows)
