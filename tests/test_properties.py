@@ -48,7 +48,7 @@ def configured(values: dict) -> TrainConfig | None:
         return TrainConfig(**values)
     except InputError as error:
         assert "\n" not in str(error) and any(
-            word in str(error) for word in ("choose", "can forget", "has 1 head")
+            word in str(error) for word in ("choose", "or more", "can forget", "has 1 head")
         )
         return None
 

@@ -6,7 +6,6 @@ import resource
 import shutil
 import subprocess
 import sys
-import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -21,20 +20,23 @@ from tsrnn.training import train
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
 
-# Trains in a child that is killed after up to so many seconds, again and again; the imports are made once.
+# Trains undisturbed, and again in fifty children, each killed at a random moment of up to three epochs' time.
 KILLER = """
 import json, os, random, signal, sys, time
 from tsrnn.config import TrainConfig
 from tsrnn.training import train
 config, base = TrainConfig(**json.loads(sys.argv[1])), sys.argv[2]
-kills, longest = int(sys.argv[3]), float(sys.argv[4])
-moments = random.Random(kills)
-for _ in range(kills):
+train(config, base_path=base + "/warm", progress=False)  # all that is imported late
+began = time.monotonic()
+train(config, base_path=base + "/a", progress=False)
+epoch = (time.monotonic() - began) / 29
+moments = random.Random(0)
+for _ in range(50):
     child = os.fork()
     if child == 0:
-        train(config, base_path=base, progress=False)
+        train(config, base_path=base + "/b", progress=False)
         os._exit(0)
-    time.sleep(moments.uniform(0, longest))
+    time.sleep(moments.uniform(0, 3 * epoch))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
 """
@@ -56,29 +58,16 @@ def whole(folder: Path) -> None:
 def test_killed_at_fifty_moments_it_ends_the_same(small, tmp_path):
     """kill -9 during training, promotion and saving; then it finishes: bit for bit the uninterrupted run."""
     config = replace(small, steps=40, max_n=30)
-    began = time.monotonic()
-    [wanted] = train(config, base_path=tmp_path / "a", progress=False)
-    epoch = (time.monotonic() - began) / 29
-    folder, survived = tmp_path / "b" / config.folder(), []
-    arguments = [json.dumps(asdict(config)), str(tmp_path / "b")]
-    for kills in (8, 9, 10, 11, 12):
-        times = [str(kills), str(3 * epoch)]
-        subprocess.run([sys.executable, "-c", KILLER, *arguments, *times], env=ENVIRONMENT, check=True)
-        whole(folder)
-        survived.append(max([0, *states_on_disk(folder)]))
-    assert survived[-1] > 0 and survived[0] < 29, "killed too early or too late to be a test"
-    subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            KILLER.split("moments =")[0] + "train(config, base_path=base)",
-            *arguments,
-            "0",
-        ],
-        env=ENVIRONMENT,
-        check=True,
-        capture_output=True,
+    alone = ENVIRONMENT | {"OMP_NUM_THREADS": "1"}  # a fork and several threads do not go together
+    arguments = [json.dumps(asdict(config)), str(tmp_path)]
+    subprocess.run([sys.executable, "-c", KILLER, *arguments], env=alone, check=True)
+    folder, wanted = tmp_path / "b" / config.folder(), tmp_path / "a" / config.folder()
+    whole(folder)
+    assert max(states_on_disk(folder)) > 0, "killed too early to be a test"
+    to_the_end = (
+        KILLER[: KILLER.index("train(config")] + "train(config, base_path=base + '/b', progress=False)"
     )
+    subprocess.run([sys.executable, "-c", to_the_end, *arguments], env=alone, check=True)
     assert everything(folder) == everything(wanted)
     assert not list((tmp_path / "b").rglob(".*"))
 
