@@ -3,7 +3,7 @@
 Starts a Slurm of one node on this machine (Debian's packages, installed if need be; root only), and sends the
 `toy` profile of the workflow through it, six trainings. While they run, one job is cancelled, the process of
 a second is killed, and a third runs into its time limit. What they leave is compared, byte by byte, with
-what the same trainings leave one after the other, undisturbed. Takes about ten minutes on two cores.
+what the same trainings leave undisturbed, without Slurm. Takes about ten minutes on two cores.
 
 Usage: python tools/test_cluster.py
 """
@@ -168,7 +168,7 @@ def main() -> None:
             f"error: the sweep ended with exit code {code}, disturbed by: {', '.join(done) or 'nothing'}"
         )
     options = ["--config", "profile=toy", f"zoo={HERE / 'alone'}", f"done={HERE / 'alone_done'}"]
-    subprocess.run([*WORKFLOW, "-c1", *options], env=ENV, cwd=TOP, check=True)
+    subprocess.run([*WORKFLOW, "-c2", *options], env=ENV, cwd=TOP, check=True)
     disturbed, alone = contents(HERE / "slurm"), contents(HERE / "alone")
     differ = [n for n in sorted({*disturbed, *alone}) if disturbed.get(n) != alone.get(n)]
     if differ or not alone:
