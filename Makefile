@@ -42,7 +42,6 @@ test: $(READY)  ## check everything: style, types, unit tests, notebooks, book, 
 	$(BIN)/pytest | tee _build/pytest.txt
 	$(BIN)/python tools/run_notebooks.py
 	$(MAKE) book
-	$(BIN)/python tools/check_site.py
 	$(BIN)/python tools/look.py
 	{ set +x; } 2> /dev/null
 	echo "All checks passed. The unit tests once more:"

@@ -112,7 +112,8 @@ def check_folder(config: TrainConfig, folder: Path) -> None:
                 f"{folder} holds a different run, with {f.name} = {recorded.get(f.name)}, not {ours}; "
                 "choose another network number (-n) or base path (-b)"
             )
-    if not states_on_disk(folder) and (folder / "history.csv").exists() and not is_kept_only(config, folder):
+    without_state = not states_on_disk(folder) and (folder / "history.csv").exists()
+    if without_state and not is_over(config, saved_history(folder)):
         raise InputError(
             f"{folder} holds a trained network without its training state: it cannot go on; "
             "choose another network number (-n) or base path (-b)"

@@ -12,10 +12,9 @@ import pandas as pd
 from tsrnn import InputError, tasks, zoo
 from tsrnn.analysis.probes import QUICK, add_missing
 from tsrnn.config import TrainConfig
+from tsrnn.effects import KINDS
 from tsrnn.plotting import NAMES
 from tsrnn.training import train
-
-KINDS = ("cumulative", "single")
 
 
 def networks(

@@ -15,10 +15,8 @@ import torch
 from torch import Tensor
 
 from tsrnn import InputError, recurrence, tasks
-from tsrnn.evaluation import check_heads, check_one, last_states
+from tsrnn.evaluation import BATCH, check_heads, check_one, last_states
 from tsrnn.model import LeakyRNN
-
-BATCH = 256
 
 
 def decoding(
