@@ -137,6 +137,19 @@ def test_probes_are_those_of_the_interventions_and_readouts(small, tmp_path):
     assert own.tolist() == pytest.approx(list(evaluation.accuracy(model, "parity", batches=2)["accuracy"]))
 
 
+def test_retraining_is_kept_with_where_it_began_and_not_done_twice(small, tmp_path):
+    [folder] = train(small, base_path=tmp_path, progress=False)
+    with pytest.raises(InputError, match="at N = 16: choose one of 5, 6"):
+        probes.add_retraining(folder, 16, [6], 1, progress=False)
+    assert probes.add_retraining(folder, 5, [5, 6], 1, progress=False)
+    assert not probes.add_retraining(folder, 5, [5, 6], 1, progress=False)
+    found = pd.read_parquet(folder / "retraining.parquet")
+    model = zoo.load_checkpoint(folder / "rnn_N2_N5.safetensors")
+    expected = evaluation.retraining(model, "parity", [5, 6], 1, progress=False)
+    pd.testing.assert_frame_equal(found.drop(columns="start"), expected)
+    assert set(found["start"]) == {5}
+
+
 def test_costly_measures_are_those_of_the_analyses():
     model, protocol = linear_network(5), Protocol(steps=300, trials=2)
     found = measure.costly(model, protocol)

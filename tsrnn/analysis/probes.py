@@ -1,17 +1,17 @@
 """What `tsrnn analyse` measures at every checkpoint: damage, and what readouts find in the activity.
 
 Kept beside the checkpoints for the chapters to read, in `robustness.parquet` and `readouts.parquet`. What a
-promotion lacks of `measure` is added too.
+promotion lacks of `measure` is added too. `tsrnn retrain` leaves `retraining.parquet` there.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
 from tqdm import tqdm
 
-from tsrnn import evaluation, zoo
+from tsrnn import InputError, evaluation, zoo
 from tsrnn.analysis.interventions import (
     TAU_EPSILONS,
     WEIGHT_EPSILONS,
@@ -143,4 +143,33 @@ def add_probe(folder: Path, name: str, model: LeakyRNN, task: str, scale: Scale)
     new = PROBES[name](model, task, scale).astype({"accuracy": "float32"})
     table = new if known is None else pd.concat([known, new], ignore_index=True)
     write_table(path, table)
+    return True
+
+
+def add_retraining(folder: Path, start: int, ns: Sequence[int], epochs: int, progress: bool = True) -> bool:
+    """Retrain a network from its checkpoint at N = `start` (`evaluation.retraining`, Figure 8c).
+
+    Written to `retraining.parquet` in its folder, with `start` as a column, when all is done.
+
+    Returns:
+        Whether there was anything to do: what has been measured this way is not measured again.
+
+    Raises:
+        InputError: not a run of tsrnn, in use by another process, no checkpoint at `start`, n out of range.
+    """
+    records(folder)  # before `claim`, which makes the folder
+    with claim(folder):
+        config, _ = records(folder)
+        path = folder / "retraining.parquet"
+        if path.exists():
+            known = read_table(path, ("start", "N", "epoch"))
+            if (set(known["start"]), set(known["N"]), known["epoch"].max()) == ({start}, set(ns), epochs):
+                return False
+        there = {max(model.heads): model for model in map(zoo.load_checkpoint, zoo.checkpoints(folder))}
+        if start not in there:
+            raise InputError(
+                f"no checkpoint of {folder.name} at N = {start}: choose one of {', '.join(map(str, there))}"
+            )
+        table = evaluation.retraining(there[start], config["task"], ns, epochs, progress=progress)
+        write_table(path, table.assign(start=start))
     return True
