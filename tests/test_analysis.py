@@ -141,6 +141,7 @@ def test_retraining_is_kept_with_where_it_began_and_not_done_twice(small, tmp_pa
     [folder] = train(small, base_path=tmp_path, progress=False)
     with pytest.raises(InputError, match="at N = 16: choose one of 5, 6"):
         probes.add_retraining(folder, 16, [6], 1, progress=False)
+    assert probes.add_retraining(folder, 5, [5], 1, progress=False)  # as if cut off after the first
     assert probes.add_retraining(folder, 5, [5, 6], 1, progress=False)
     assert not probes.add_retraining(folder, 5, [5, 6], 1, progress=False)
     found = pd.read_parquet(folder / "retraining.parquet")

@@ -46,6 +46,7 @@ BasePath = Annotated[
 Networks = Annotated[
     list[str] | None, typer.Argument(help="Names of network folders. [default: all in the base path]")
 ]
+Device = Annotated[str, typer.Option(help="cpu or cuda.")]
 Number = Annotated[int, typer.Option("-n", "--network_number", help="Number in the folder's name.")]
 
 
@@ -101,7 +102,7 @@ def train(
         int, typer.Option("--max-epochs", "--max_epochs", help="Stop after this many epochs of 600 steps.")
     ] = 1000,
     patience: Annotated[int, typer.Option(help="Stop after this many epochs without a success.")] = 100,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Device = "cpu",
     base_path: BasePath = None,
 ) -> None:
     """Train networks to the published protocol.
@@ -222,17 +223,19 @@ def retrain(
         ),
     ] = None,
     epochs: Annotated[int, typer.Option(help="Of 600 steps, for each N.")] = 20,
+    device: Device = "cpu",
     base_path: BasePath = None,
 ) -> None:
     """Train networks further on other N, from one checkpoint for each, with a single head (Figure 8c).
 
     The result is retraining.parquet in the network's folder. The defaults are the published protocol, which
-    takes days for a network on two cores; the example takes five minutes.
+    takes days for a network on two cores; the example takes five minutes. An N that is done is kept: the same
+    command goes on with the next.
 
     Example: tsrnn retrain single_parity_network_1 --start 10 --on 10 --on 12 --on 14 --epochs 1
     """
     for folder in folders_of(networks, base_path):
-        done = probes.add_retraining(folder, start, on or range(16, 47), epochs)
+        done = probes.add_retraining(folder, start, on or range(16, 47), epochs, device=device)
         typer.echo(f"{folder.name}: " + ("retrained" if done else "complete"))
 
 

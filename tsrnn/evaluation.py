@@ -214,6 +214,7 @@ def retraining(
     epochs: int = 20,
     seed: int = 0,
     progress: bool = True,
+    device: str = "cpu",
     **protocol: int,
 ) -> pd.DataFrame:
     """How well a network learns other N, from where it stands, with a single head (Figure 8c).
@@ -228,6 +229,7 @@ def retraining(
         epochs: of 600 steps.
         seed: of the sequences, which are the same for every network of the same seed.
         progress: show a progress bar.
+        device: cpu or cuda.
         protocol: other values for fields of `TrainConfig`, e.g. steps=100 for a reduced scale.
 
     Returns:
@@ -253,20 +255,24 @@ def retraining(
     for config in configs:
         bar.set_description(f"retraining on N = {config.first_n}")
         run = taken_over(model, config)
-        network, optimiser = assemble([run], "cpu")
+        network, optimiser = assemble([run], device)
         for epoch in range(epochs + 1):
             for _ in range(config.steps if epoch else 0):
-                train_step(network, optimiser, draw_batch([run]), config.clip)
+                train_step(network, optimiser, draw_batch([run], device), config.clip)
                 bar.update()
-            [found] = test_accuracy(network, [run], "cpu")
+            [found] = test_accuracy(network, [run], device)
             rows.append({"N": config.first_n, "epoch": epoch, "accuracy": found[config.first_n]})
     bar.close()
-    table = pd.DataFrame(rows)
-    first = table[(table["N"] == ns[0]) & (table["epoch"] == epochs)]["accuracy"].iloc[0]
-    table["relative_accuracy"] = (table["accuracy"] - 0.5) / (first - 0.5)
+    table = relative_to_first(pd.DataFrame(rows))
     table.attrs = {"task": task, "epochs": epochs, "seed": seed}
     table.attrs.update(protocol)
     return table
+
+
+def relative_to_first(table: pd.DataFrame) -> pd.DataFrame:
+    """With relative_accuracy: (accuracy − 0.5) over that of the first N in the table after its last epoch."""
+    first = table[(table["N"] == table["N"].iloc[0]) & (table["epoch"] == table["epoch"].max())]
+    return table.assign(relative_accuracy=(table["accuracy"] - 0.5) / (first["accuracy"].iloc[0] - 0.5))
 
 
 def taken_over(model: LeakyRNN, config: TrainConfig) -> Run:

@@ -25,6 +25,7 @@ from tsrnn.analysis.simulate import Protocol
 from tsrnn.files import read_table, write_table
 from tsrnn.model import LeakyRNN
 from tsrnn.runs import PROMOTION_COLUMNS, claim, records, save_promotions
+from tsrnn.training import check_device
 
 
 @dataclass(frozen=True)
@@ -146,30 +147,37 @@ def add_probe(folder: Path, name: str, model: LeakyRNN, task: str, scale: Scale)
     return True
 
 
-def add_retraining(folder: Path, start: int, ns: Sequence[int], epochs: int, progress: bool = True) -> bool:
+def add_retraining(
+    folder: Path, start: int, ns: Sequence[int], epochs: int, progress: bool = True, device: str = "cpu"
+) -> bool:
     """Retrain a network from its checkpoint at N = `start` (`evaluation.retraining`, Figure 8c).
 
-    Written to `retraining.parquet` in its folder, with `start` as a column, when all is done.
+    Kept in `retraining.parquet` in its folder, with `start` as a column, as soon as an N is done. What was
+    measured this way is not measured again; another start or number of epochs takes its place.
 
     Returns:
-        Whether there was anything to do: what has been measured this way is not measured again.
+        Whether there was anything to do.
 
     Raises:
-        InputError: not a run of tsrnn, in use by another process, no checkpoint at `start`, n out of range.
+        InputError: not a run of tsrnn, in use by another process, no checkpoint at `start`, n out of range,
+            no such device.
     """
+    check_device(device)
     records(folder)  # before `claim`, which makes the folder
     with claim(folder):
         config, _ = records(folder)
-        path = folder / "retraining.parquet"
-        if path.exists():
-            known = read_table(path, ("start", "N", "epoch"))
-            if (set(known["start"]), set(known["N"]), known["epoch"].max()) == ({start}, set(ns), epochs):
-                return False
         there = {max(model.heads): model for model in map(zoo.load_checkpoint, zoo.checkpoints(folder))}
         if start not in there:
             raise InputError(
                 f"no checkpoint of {folder.name} at N = {start}: choose one of {', '.join(map(str, there))}"
             )
-        table = evaluation.retraining(there[start], config["task"], ns, epochs, progress=progress)
-        write_table(path, table.assign(start=start))
-    return True
+        path = folder / "retraining.parquet"
+        known = read_table(path, ("start", "N", "epoch", "accuracy")) if path.exists() else None
+        if known is None or set(known["start"]) != {start} or known["epoch"].max() != epochs:
+            known = pd.DataFrame({"N": []})
+        missing = [n for n in ns if n not in set(known["N"])]
+        for n in missing:
+            new = evaluation.retraining(there[start], config["task"], [n], epochs, 0, progress, device)
+            known = pd.concat([known, new.assign(start=start)]) if len(known) else new.assign(start=start)
+            write_table(path, evaluation.relative_to_first(known.reset_index(drop=True)))
+    return bool(missing)
