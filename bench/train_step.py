@@ -19,22 +19,13 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from naive import NaiveRNN, parity_batch
 from own_process import in_its_own_process, peak_memory
 
-from tsrnn import tasks, zoo
+from tsrnn import tasks
 from tsrnn.config import TrainConfig
-from tsrnn.model import initial_parameters
-from tsrnn.runs import Run, seeded
+from tsrnn.runs import begin
 from tsrnn.training import assemble, draw_batch, train_step
 
 H, B = 500, 256
 draw_length = tasks.draw_length
-
-
-def begin(n: int) -> Run:
-    """A fresh multi-head run that trains N = 2 ... n."""
-    config = TrainConfig(init_heads=n - 1)
-    parameters = initial_parameters(config.architecture(), seeded(0, 0))
-    momentum = {name: torch.zeros_like(p) for name, p in parameters.items()}
-    return Run(config, zoo.Path(), seeded(0, 1), parameters, momentum, config.start())
 
 
 def seconds(action: Callable[[int], object], lengths: list[int]) -> float:
@@ -67,7 +58,7 @@ def measure(n: int, batches: int) -> dict[str, float]:
     """Seconds per update of each contender."""
     generator = torch.Generator().manual_seed(0)
     lengths = [draw_length(n, generator) for _ in range(batches)]
-    run = begin(n)
+    run = begin(TrainConfig(init_heads=n - 1))
     model, optimiser = assemble([run], "cpu")
 
     def ours(T: int) -> None:
@@ -101,7 +92,7 @@ def measure(n: int, batches: int) -> dict[str, float]:
 def longest_sequences(connection: Connection) -> None:
     """Sends the GiB that a process takes to train N = 100 on the longest sequences there are."""
     fix_length(401)
-    run = begin(100)
+    run = begin(TrainConfig(init_heads=99))
     model, optimiser = assemble([run], "cpu")
     for _ in range(3):
         train_step(model, optimiser, draw_batch([run]), 2.0)

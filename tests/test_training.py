@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -13,22 +12,15 @@ from torch import nn
 
 from tsrnn import InputError, training
 from tsrnn.config import TrainConfig
-from tsrnn.model import initial_parameters
-from tsrnn.runs import Run, claim, seeded
+from tsrnn.runs import begin, claim
 from tsrnn.training import Batch, assemble, draw_batch, train, train_step
-
-
-def fresh_run(config: TrainConfig, now=None) -> Run:
-    parameters = initial_parameters(config.architecture(), seeded(config.seed, 0))
-    momentum = {name: torch.zeros_like(p) for name, p in parameters.items()}
-    return Run(config, Path(), seeded(config.seed, 1), parameters, momentum, now or config.start())
 
 
 @pytest.mark.parametrize("kind", ["cumulative", "single"])
 def test_steps_are_those_of_torch(kind):
     """Twenty updates against a loop, CrossEntropyLoss per head, clip_grad_norm_ and SGD with Nesterov."""
     config = TrainConfig(kind, neurons=12, batch_size=8, clip=0.5)
-    run = fresh_run(config, replace(config.start(), n_max=4, n_min=2 if kind == "cumulative" else 4))
+    run = replace(begin(config), now=replace(config.start(), n_max=4, n_min=2 if kind == "cumulative" else 4))
     run.parameters = {name: p.double() for name, p in run.parameters.items()}
     run.momentum = {name: p.double() for name, p in run.momentum.items()}
     model, optimiser = assemble([run], "cpu")
@@ -55,12 +47,12 @@ def test_an_ensemble_follows_the_paths_of_its_networks_alone():
     """Three networks at different N: same data to the bit, same path to rounding, for a hundred steps."""
     configs = [TrainConfig("cumulative", neurons=30, batch_size=16, seed=s) for s in (1, 2, 3)]
     stages = [replace(configs[0].start(), n_max=n) for n in (4, 2, 6)]
-    ensemble = [fresh_run(c, now) for c, now in zip(configs, stages, strict=True)]
+    ensemble = [replace(begin(c), now=now) for c, now in zip(configs, stages, strict=True)]
     model, optimiser = assemble(ensemble, "cpu")
     for _ in range(100):
         train_step(model, optimiser, draw_batch(ensemble), 2.0)
     for k, (config, now) in enumerate(zip(configs, stages, strict=True)):
-        run = fresh_run(config, now)
+        run = replace(begin(config), now=now)
         alone, own_optimiser = assemble([run], "cpu")
         for _ in range(100):
             train_step(alone, own_optimiser, draw_batch([run]), 2.0)

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from tsrnn import InputError, tasks, zoo
 from tsrnn.config import TrainConfig
 from tsrnn.model import LeakyRNN, check_finite, initial_state
-from tsrnn.runs import Run, records, seeded
+from tsrnn.runs import Run, begin, records
 from tsrnn.training import assemble, draw_batch, test_accuracy, train_step
 
 BATCH = 256
@@ -280,5 +280,4 @@ def taken_over(model: LeakyRNN, config: TrainConfig) -> Run:
     parameters = {name: p.detach()[0].clone() for name, p in model.named_parameters()}
     newest = model.heads[max(model.heads)]
     parameters |= {name: parameters[name][[newest]] for name in ("head_weight", "head_bias")}
-    momentum = {name: torch.zeros_like(p) for name, p in parameters.items()}
-    return Run(config, Path(), seeded(config.seed, 1), parameters, momentum, config.start())
+    return begin(config, parameters=parameters)

@@ -178,15 +178,25 @@ def seeded(seed: int, purpose: int) -> torch.Generator:
     return torch.Generator().manual_seed(int(drawn) % 2**63)
 
 
+def begin(
+    config: TrainConfig, folder: Path | None = None, parameters: dict[str, Tensor] | None = None
+) -> Run:
+    """A run before its first epoch, of a network as the seed gives it or of other parameters.
+
+    Without a folder it cannot be saved.
+    """
+    if parameters is None:
+        parameters = initial_parameters(config.architecture(), seeded(config.seed, 0))
+    trained = [name for name in parameters if name != "tau" or config.tau is None]
+    momentum = {name: torch.zeros_like(parameters[name]) for name in trained}
+    return Run(config, folder or Path(), seeded(config.seed, 1), parameters, momentum, config.start())
+
+
 def open_run(config: TrainConfig, folder: Path, device: str) -> Run:
     """The run as last saved, or fresh."""
     saved = states_on_disk(folder)
     if not saved:
-        parameters = initial_parameters(config.architecture(), seeded(config.seed, 0))
-        momentum = {
-            name: torch.zeros_like(p) for name, p in parameters.items() if name != "tau" or config.tau is None
-        }
-        run = Run(config, folder, seeded(config.seed, 1), parameters, momentum, config.start())
+        run = begin(config, folder)
         save_config(run, device)
         save_state(run)
     else:
