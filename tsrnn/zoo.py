@@ -308,6 +308,20 @@ def gather(networks: pd.DataFrame, base: Path, name: str) -> pd.DataFrame:
     return table[["curriculum", "number", *(c for c in table if c not in ("curriculum", "number"))]]
 
 
+def kept(networks: pd.DataFrame, base: Path) -> pd.DataFrame:
+    """The checkpoints of some networks (rows of `index`, in the folder `base`).
+
+    Returns:
+        Columns curriculum, number, N (the largest that it was trained on), path.
+    """
+    rows = [
+        (row["curriculum"], row["number"], int(path.stem.split("_N")[-1]), path)
+        for _, row in networks.iterrows()
+        for path in checkpoints(base / row["network"])
+    ]
+    return pd.DataFrame(rows, columns=["curriculum", "number", "N", "path"])
+
+
 def last_checkpoint(folder: Path) -> tuple[int, int]:
     """N_min and N_max of the checkpoint with the largest N. Raises InputError if there is none."""
     there = checkpoints(folder) if folder.is_dir() else []
