@@ -14,9 +14,9 @@ import torch
 from conftest import everything
 
 from tsrnn import zoo
-from tsrnn.files import read_table
-from tsrnn.runs import PROMOTION_COLUMNS, saved_history, states_on_disk
-from tsrnn.training import train
+from tsrnn.files import read_checksums, read_table
+from tsrnn.runs import PROMOTION_COLUMNS, begin, saved_history, seeded, states_on_disk
+from tsrnn.training import draw_batch, train
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
 
@@ -51,7 +51,7 @@ def whole(folder: Path) -> None:
     if (folder / "promotions.parquet").exists():
         read_table(folder / "promotions.parquet", PROMOTION_COLUMNS)
     for path in zoo.checkpoints(folder):
-        if path.name in zoo.read_checksums(folder):
+        if path.name in read_checksums(folder):
             zoo.load_checkpoint(path)
 
 
@@ -132,13 +132,9 @@ def test_a_zoo_that_can_only_be_read(small, tmp_path):
 
 def test_data_and_initial_weights_do_not_depend_on_the_ensemble(small):
     """The same to the bit, alone or among others."""
-    from test_training import fresh_run
-
-    from tsrnn.runs import seeded
-    from tsrnn.training import draw_batch
 
     def drawn(numbers):
-        runs = [fresh_run(replace(small, seed=n)) for n in numbers]
+        runs = [begin(replace(small, seed=n)) for n in numbers]
         return runs, draw_batch(runs)
 
     (together, batch), (alone, own) = drawn([3, 4, 5]), drawn([4])

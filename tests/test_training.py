@@ -12,6 +12,7 @@ from torch import nn
 
 from tsrnn import InputError, training
 from tsrnn.config import TrainConfig
+from tsrnn.files import write
 from tsrnn.runs import begin, claim
 from tsrnn.training import Batch, assemble, draw_batch, train, train_step
 
@@ -144,7 +145,7 @@ def test_a_run_stops_after_so_many_epochs_without_a_success(small, tmp_path):
     stuck = replace(small, max_n=None, patience=3, promotion=1.0)
     config = json.loads((folder / "config.json").read_text())
     config["train"]["promotion"] = 1.0
-    (folder / "config.json").write_text(json.dumps(config))
+    write(folder / "config.json", json.dumps(config).encode())
     train(stuck, base_path=tmp_path, progress=False)
     history = pd.read_csv(folder / "history.csv")
     assert list(history["promoted"]) == [True] * 3 + [False] * 3

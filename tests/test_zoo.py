@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from tsrnn import InputError, zoo
 from tsrnn.evaluation import accuracy, verify
+from tsrnn.files import CHECKSUMS, write_checksums, write_table
 from tsrnn.model import Architecture, LeakyRNN
 from tsrnn.training import train
 
@@ -80,7 +81,7 @@ def test_a_damaged_checkpoint_is_refused(trained, damage):
 
 
 def test_a_checkpoint_without_checksum_is_refused(trained):
-    (trained / zoo.CHECKSUMS).unlink()
+    (trained / CHECKSUMS).unlink()
     with pytest.raises(InputError, match="not listed in SHA256SUMS"):
         load(trained)
 
@@ -105,7 +106,7 @@ def test_weights_that_are_not_finite_or_of_another_shape_are_refused(tmp_path):
     about = {"architecture": {"neurons": 4}, "ns": [2, 3], "task": "parity"}
     save_file({"tau": torch.ones(5)}, path, metadata={"tsrnn": json.dumps(about)})
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    zoo.write_checksums(tmp_path, {path.name: digest})
+    write_checksums(tmp_path, {path.name: digest})
     with pytest.raises(InputError, match=r"tau should be \(4,\), found \(5,\)"):
         zoo.load_checkpoint(path)
 
@@ -201,7 +202,7 @@ def test_verification_finds_what_was_not_measured(trained):
     assert verify(trained, batches=20)["z"].abs().max() < 5
     promotions = pd.read_parquet(trained / "promotions.parquet")
     promotions.loc[(promotions["measure"] == "accuracy") & (promotions["index"] == 4), "value"] = 0.99
-    promotions.to_parquet(trained / "promotions.parquet")
+    write_table(trained / "promotions.parquet", promotions)
     found = verify(trained, batches=20)
     assert set(found[found["z"].abs() > 5]["N"]) == {4}
 

@@ -20,6 +20,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from tsrnn.files import CHECKSUMS
+
 TOP = Path(__file__).parents[1]
 HERE = TOP / "_build" / "cluster"
 CONF = Path("/etc/slurm/slurm.conf")  # where srun looks for it inside a job
@@ -140,13 +142,15 @@ def disturb() -> list[str]:
 
 
 def contents(zoo: Path) -> dict[str, bytes]:
-    """All that trainings leave; in histories, all but the seconds."""
+    """All that trainings leave, but for the seconds in histories."""
     found = {}
     for path in sorted(zoo.rglob("*")):
         if path.is_file() and path.name != "lock":
             content = path.read_bytes()
             if path.name == "history.csv":
                 content = pd.read_csv(path, dtype=str).drop(columns="seconds").to_csv().encode()
+            if path.name == CHECKSUMS:  # that of a history with its seconds
+                content = b"".join(x for x in content.splitlines() if not x.endswith(b"history.csv"))
             found[str(path.relative_to(zoo))] = content
     return found
 

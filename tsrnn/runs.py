@@ -24,7 +24,7 @@ import tsrnn
 from tsrnn import InputError, zoo
 from tsrnn import curriculum as curricula
 from tsrnn.config import TrainConfig
-from tsrnn.files import read_json, read_table, read_tensors, write_atomically, write_table
+from tsrnn.files import read_json, read_table, read_tensors, write, write_table
 from tsrnn.model import initial_parameters
 
 PROMOTION_COLUMNS = ["epoch", "N_min", "N_max", "measure", "index", "value"]
@@ -218,7 +218,7 @@ def save_config(run: Run, device: str) -> None:
     }
     if path.exists():  # where the run was begun stays on record
         about = read_json(path) | {"train": about["train"]}
-    write_atomically(path, (json.dumps(about, indent=2) + "\n").encode())
+    write(path, (json.dumps(about, indent=2) + "\n").encode())
 
 
 def save_promotions(folder: Path, promotions: pd.DataFrame) -> None:
@@ -237,7 +237,7 @@ def save_state(run: Run) -> None:
         "ensemble": run.ensemble,
     }
     content = to_safetensors(tensors, metadata={"run": json.dumps(about)})
-    write_atomically(run.folder / "state" / f"{run.epoch % 2}.safetensors", content)
+    write(run.folder / "state" / f"{run.epoch % 2}.safetensors", content)
 
 
 def states_on_disk(folder: Path) -> dict[int, Path]:

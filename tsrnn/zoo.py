@@ -1,14 +1,13 @@
 """Where trained networks live: names, checkpoints, the published format.
 
 A network is a folder `{curriculum}_{task}[_{variant}]_network_{number}` with a checkpoint
-`rnn_N{min}_N{max}.safetensors` for every milestone of its training. A checkpoint is loaded only if its
-SHA-256 is the one in the folder's `SHA256SUMS` (`sha256sum -c SHA256SUMS` checks them by hand, too).
+`rnn_N{min}_N{max}.safetensors` for every milestone of its training. A checkpoint is loaded only if it has a
+checksum (see `files`) and is what that says.
 
 Checkpoints of the authors' code have the same names without a suffix and load the same way. They are read
 with `weights_only=True`: nothing in a file is ever run as code.
 """
 
-import hashlib
 import json
 import os
 import re
@@ -22,10 +21,17 @@ from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
 from tsrnn import InputError
-from tsrnn.files import first_line, read_json, read_table, read_tensors, write_atomically
+from tsrnn.files import (
+    CHECKSUMS,
+    first_line,
+    read_checksums,
+    read_json,
+    read_table,
+    read_tensors,
+    write,
+    write_checksums,
+)
 from tsrnn.model import Architecture, LeakyRNN
-
-CHECKSUMS = "SHA256SUMS"
 
 
 def default_base_path() -> Path:
@@ -78,8 +84,7 @@ def save_checkpoint(model: LeakyRNN, folder: Path, task: str) -> Path:
         {k: v.contiguous() for k, v in tensors.items()}, metadata={"tsrnn": json.dumps(about)}
     )
     path = folder / (checkpoint_name(min(ns), max(ns)) + ".safetensors")
-    write_atomically(path, content)
-    write_checksums(folder, read_checksums(folder) | {path.name: hashlib.sha256(content).hexdigest()})
+    write(path, content)
     return path
 
 
@@ -87,21 +92,6 @@ def remove_checkpoint(path: Path) -> None:
     """Delete a checkpoint and its checksum."""
     write_checksums(path.parent, {k: v for k, v in read_checksums(path.parent).items() if k != path.name})
     path.unlink(missing_ok=True)
-
-
-def read_checksums(folder: Path) -> dict[str, str]:
-    """File name -> SHA-256, as hexadecimal digits, of what the folder says it holds."""
-    path = folder / CHECKSUMS
-    try:
-        lines = path.read_text().splitlines() if path.exists() else []
-        return {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
-    except ValueError as error:  # not text, or a line that is not "digest  name"
-        raise InputError(f"{path} is damaged: {first_line(error)}") from error
-
-
-def write_checksums(folder: Path, checksums: dict[str, str]) -> None:
-    lines = [f"{digest}  {name}\n" for name, digest in sorted(checksums.items())]
-    write_atomically(folder / CHECKSUMS, "".join(lines).encode())
 
 
 # ---------------------------------------------------------------- load
@@ -158,11 +148,8 @@ def load_checkpoint(path: Path) -> LeakyRNN:
     """A network from one of our checkpoints. Raises InputError if it is missing or not what was saved."""
     if not path.exists():
         raise InputError(f"no checkpoint {path}")
-    expected = read_checksums(path.parent).get(path.name)
-    if expected is None:
+    if path.name not in read_checksums(path.parent):
         raise InputError(f"{path} is not listed in {CHECKSUMS} beside it: it cannot be checked")
-    if hashlib.sha256(path.read_bytes()).hexdigest() != expected:
-        raise InputError(f"{path} was changed or cut short since it was saved (its SHA-256 differs)")
     about, tensors = read_tensors(path, "tsrnn")
     try:
         architecture, ns = Architecture(**about["architecture"]), list(about["ns"])
