@@ -205,6 +205,10 @@ def test_verification_finds_what_was_not_measured(trained):
     write_table(trained / "promotions.parquet", promotions)
     found = verify(trained, batches=20)
     assert set(found[found["z"].abs() > 5]["N"]) == {4}
+    with (trained / "history.csv").open("a") as file:
+        file.write("\n")
+    with pytest.raises(InputError, match=r"history\.csv was changed or cut short"):
+        verify(trained, batches=1)
 
 
 @pytest.mark.skipif(not REFERENCE.exists(), reason="the authors' checkpoints are not part of this repository")

@@ -261,7 +261,7 @@ def verify(
     batches: Annotated[int, typer.Option(help="Batches of 256 fresh sequences.")] = 50,
     base_path: BasePath = None,
 ) -> None:
-    """Check every checkpoint: its checksum, and its accuracy on fresh data against the recorded one.
+    """Check every file's checksum, and every checkpoint's accuracy on fresh data against the recorded one.
 
     Exit code 1 if an accuracy is more than 5 standard errors away from what was recorded.
     """

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from tsrnn import InputError, tasks, zoo
 from tsrnn.config import TrainConfig
+from tsrnn.files import read, read_checksums
 from tsrnn.model import LeakyRNN, check_finite, initial_state
 from tsrnn.runs import Run, begin, records
 from tsrnn.training import assemble, draw_batch, test_accuracy, train_step
@@ -86,9 +87,11 @@ def verify(folder: Path, batches: int = 50) -> pd.DataFrame:
         errors of a binomial share. Chance alone takes z beyond 5 about once in two million.
 
     Raises:
-        InputError: not a run of tsrnn; a checkpoint whose checksum differs, or that cannot be read.
+        InputError: not a run of tsrnn; any of its files is missing or not what its checksum says.
     """
     config, promotions = records(folder)
+    for name in read_checksums(folder):
+        read(folder / name)
     at_promotion = promotions[promotions["measure"] == "accuracy"].set_index(["N_max", "index"])["value"]
     tables = []
     for path in zoo.checkpoints(folder):
