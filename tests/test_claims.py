@@ -91,6 +91,9 @@ def made_up(tmp_path):
             pd.DataFrame(read, columns=["N", "n", "readout", "accuracy"]).to_parquet(
                 folder / "readouts.parquet"
             )
+            again = [(10, n, epoch, epoch / n / slow) for n in (10, 12, 15) for epoch in (0, 1)]
+            columns = ["start", "N", "epoch", "relative_accuracy"]
+            pd.DataFrame(again, columns=columns).to_parquet(folder / "retraining.parquet")
             rows.append({"network": folder.name, "curriculum": kind, "number": number})
     return Networks(pd.DataFrame(rows), tmp_path, "parity")
 
@@ -112,6 +115,7 @@ def test_effects_are_those_of_the_networks(made_up):
         "Multi-head networks rely on their fast units, not on their slow ones.": (20, 0.2),
         "Multi-head networks stand up better to perturbed weights.": (20, 0.2),
         "Multi-head networks stand up better to perturbed τ.": (20, 0),
+        "Multi-head networks are retrained more easily.": (10, (1 / 12 + 1 / 15) / 4),
     }
     for says, (n, effect) in expected.items():
         assert (card.loc[says, "N"], card.loc[says, "effect"]) == (n, pytest.approx(effect, abs=1e-6)), says

@@ -43,6 +43,16 @@ class Networks:
     def readouts(self) -> pd.DataFrame:
         return zoo.gather(self.index, self.base, "readouts")
 
+    @cached_property
+    def retraining(self) -> pd.DataFrame:
+        """Of those that were retrained (`tsrnn retrain`): no row if none was."""
+        there = [(self.base / name / "retraining.parquet").exists() for name in self.index["network"]]
+        if not any(there):
+            return pd.DataFrame(
+                columns=["curriculum", "number", "start", "N", "epoch", "accuracy", "relative_accuracy"]
+            )
+        return zoo.gather(self.index[there], self.base, "retraining")
+
     def published(self, kind: str, quantity: str, n: int) -> float:
         """The published value, NaN if it is not known."""
         found = paper.published(kind, self.task, quantity, n)
@@ -170,6 +180,13 @@ def forgotten(nets: Networks, needs: int) -> Effect:
 def beyond(nets: Networks, needs: int) -> Effect:
     r = nets.readouts
     return difference(r[r["n"] > r["N"]], needs, "accuracy")
+
+
+def retrained(nets: Networks, needs: int) -> Effect:
+    """Relative accuracy on N beyond the one that the network came from, after retraining on each of them."""
+    r = nets.retraining
+    r = r[(r["epoch"] == r["epoch"].max()) & (r["N"] > r["start"])]
+    return difference(r, needs, "relative_accuracy", "start")
 
 
 def at_promotions(measure: str) -> Callable[[Networks, int], Effect]:
