@@ -157,6 +157,14 @@ def test_index_has_a_row_per_network(trained):
     assert (row["variant"], row["profile"]) == ("neurons20", "laptop")
 
 
+def test_checkpoints_of_networks_are_listed(trained):
+    found = zoo.kept(zoo.index(trained.parent), trained.parent)
+    assert found["N"].tolist() == [5, 6] and set(found["number"]) == {1}
+    assert all(
+        max(zoo.load_checkpoint(path).heads) == n for n, path in zip(found["N"], found["path"], strict=True)
+    )
+
+
 def test_tables_of_networks_are_read_as_one(trained):
     index = zoo.index(trained.parent)
     history = zoo.gather(index, trained.parent, "history")
