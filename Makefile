@@ -8,6 +8,7 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+ZOO := $(or $(TSRNN_ZOO),trained_models)
 
 .PHONY: help book pdf test bench test-cluster clean
 
@@ -19,7 +20,7 @@ book: $(READY)  ## run the notebooks where needed, render and check the site in 
 	$(BIN)/python tools/run_notebooks.py --stored
 	# Sphinx and its cache of executed notebooks know pages and cells only. All is made anew when anything else changes.
 	# (Chapter 10 runs chapter 1.)
-	find tsrnn trained_models constraints.txt book/_static notebooks/01_* -type f ! -path '*/state/*' ! -name '*.pyc' \
+	find tsrnn $(ZOO) constraints.txt book/_static notebooks/01_* -type f ! -path '*/state/*' ! -name '*.pyc' \
 	  | LC_ALL=C sort | xargs -d '\n' sha256sum > _build/inputs.new
 	cmp -s _build/inputs.new _build/inputs || rm -rf _build/.jupyter_cache _build/.doctrees
 	mv _build/inputs.new _build/inputs
