@@ -148,10 +148,11 @@ def conditions(index: pd.DataFrame) -> pd.DataFrame:
         kind, task, variant = map(str, about)
         tau = float(variant.removeprefix("tau")) if variant.startswith("tau") else None
         standard = task == "parity" and (not variant or tau is not None)
+        what = variant if tau is None else f"τ = {tau:g}"
         theirs = LARGEST_N.get((kind, tau), ()) if standard else ()
         rows.append(
             {
-                "condition": ", ".join(part for part in (NAMES[kind], task, variant) if part),
+                "condition": ", ".join(part for part in (NAMES[kind], task, what) if part),
                 "networks": str(len(group)),
                 "largest N": span(group["solved N"]),
                 "published": ", ".join(map(str, theirs)) or "not known",
