@@ -226,6 +226,11 @@ def checkpoints(folder: Path) -> list[Path]:
     return [p for _, p in sorted(found, key=lambda x: (int(x[0][2]), int(x[0][1])))]
 
 
+def largest_n(checkpoint: Path) -> int:
+    """The largest N that a checkpoint was trained on, from its name."""
+    return int(checkpoint.stem.split("_N")[-1])
+
+
 def read_config(folder: Path) -> dict[str, Any]:
     """The folder's config.json. Raises InputError if it is missing or lacks what `tsrnn train` writes."""
     config = read_json(folder / "config.json")
@@ -302,7 +307,7 @@ def kept(networks: pd.DataFrame, base: Path) -> pd.DataFrame:
         Columns curriculum, number, N (the largest that it was trained on), path.
     """
     rows = [
-        (row["curriculum"], row["number"], int(path.stem.split("_N")[-1]), path)
+        (row["curriculum"], row["number"], largest_n(path), path)
         for _, row in networks.iterrows()
         for path in checkpoints(base / row["network"])
     ]

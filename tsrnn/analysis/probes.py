@@ -163,21 +163,21 @@ def add_retraining(
             no such device.
     """
     check_device(device)
-    records(folder)  # before `claim`, which makes the folder
+    config, _ = records(folder)  # before `claim`, which makes the folder
+    there = {zoo.largest_n(path): path for path in zoo.checkpoints(folder)}
+    if start not in there:
+        raise InputError(
+            f"no checkpoint of {folder.name} at N = {start}: choose one of {', '.join(map(str, there))}"
+        )
     with claim(folder):
-        config, _ = records(folder)
-        there = {max(model.heads): model for model in map(zoo.load_checkpoint, zoo.checkpoints(folder))}
-        if start not in there:
-            raise InputError(
-                f"no checkpoint of {folder.name} at N = {start}: choose one of {', '.join(map(str, there))}"
-            )
+        model = zoo.load_checkpoint(there[start])
         path = folder / "retraining.parquet"
         known = read_table(path, ("start", "N", "epoch", "accuracy")) if path.exists() else None
         if known is None or set(known["start"]) != {start} or known["epoch"].max() != epochs:
             known = pd.DataFrame({"N": []})
         missing = [n for n in ns if n not in set(known["N"])]
         for n in missing:
-            new = evaluation.retraining(there[start], config["task"], [n], epochs, 0, progress, device)
+            new = evaluation.retraining(model, config["task"], [n], epochs, 0, progress, device)
             known = pd.concat([known, new.assign(start=start)]) if len(known) else new.assign(start=start)
             write_table(path, evaluation.relative_to_first(known.reset_index(drop=True)))
     return bool(missing)
