@@ -20,7 +20,8 @@ EPOCHS_PER_N = {
     ],
 }
 
-# Means over networks of a quantity, by N; mean and SD of τ and τ_net are over the units of each network.
+# Means over networks of a quantity, by N; mean and SD of τ and τ_net are over the units of each network, the
+# loss is the mean over the first epoch of an N, in nats, summed over heads.
 NUMBERS: list[tuple[str, str, str, int, str, dict[int | None, float]]] = [
     # curriculum, task, quantity, networks, mark, values
     ("cumulative", "parity", "mean tau", 1, "data", {2: 1.4871, 5: 1.4561, 10: 1.3969}),
@@ -36,6 +37,8 @@ NUMBERS: list[tuple[str, str, str, int, str, dict[int | None, float]]] = [
     ("single", "parity", "mean tau_net", 4, "plot", {5: 2.5, 10: 3.3, 20: 4.3, 30: 7.0}),
     ("cumulative", "parity", "SD tau_net", 4, "plot", {30: 12.0, 50: 12.0}),
     ("single", "parity", "SD tau_net", 4, "plot", {5: 4.5, 30: 8.0}),
+    ("cumulative", "parity", "first loss", 1, "data", {5: 0.3614, 10: 0.3654, 12: 0.3233}),
+    ("single", "parity", "first loss", 1, "data", {5: 0.2422, 10: 0.3381, 15: 0.2428, 20: 0.2758}),
     # the median; multi-head runs were stopped there
     ("cumulative", "parity", "largest N", 4, "data", {None: 100.5}),
     ("single", "parity", "largest N", 4, "data", {None: 35.0}),

@@ -259,7 +259,7 @@ def promote(run: Run, model: LeakyRNN, accuracy: dict[int, float]) -> None:
         earlier = before[-2] if len(before) > 1 else 0
         if not any(earlier < m <= before[-1] for m in MILESTONES):
             for path in zoo.checkpoints(run.folder):
-                if path != saved and path.stem.endswith(f"_N{before[-1]}"):
+                if path != saved and zoo.largest_n(path) == before[-1]:
                     zoo.remove_checkpoint(path)
     after = run.now.next()
     run.now = after or run.now

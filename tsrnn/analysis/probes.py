@@ -103,10 +103,9 @@ def add_missing(folder: Path, progress: bool = True, scale: Scale | None = None)
     Raises:
         InputError: not a run of tsrnn, in use by another process, a damaged checkpoint.
     """
-    records(folder)  # before `claim`, which makes the folder
+    config, _ = records(folder)  # before `claim`, which makes the folder
     added = []
     with claim(folder):
-        config, _ = records(folder)
         scale = scale or replace(Scale(), steps=config.get("measure_steps") or Scale.steps)
         kept = zoo.checkpoints(folder)
         for checkpoint in tqdm(kept, folder.name, unit="checkpoint", disable=not progress):
