@@ -18,7 +18,8 @@ from tsrnn.files import read_checksums, read_table
 from tsrnn.runs import PROMOTION_COLUMNS, begin, saved_history, seeded, states_on_disk
 from tsrnn.training import draw_batch, train
 
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
+# Threads that wait must not spin: two processes at once on two cores, beside other work, took five minutes.
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads()), "OMP_WAIT_POLICY": "PASSIVE"}
 
 # Trains undisturbed, and again in fifty children, each killed at a random moment of up to three epochs' time.
 KILLER = """
