@@ -220,15 +220,18 @@ def network_folders(base: Path) -> list[Path]:
 
 def checkpoints(folder: Path) -> list[Path]:
     """The checkpoints in a network's folder, ours and published, by N."""
-    found = [
-        (m, p) for p in folder.iterdir() if (m := re.match(r"rnn_N(\d+)_N(\d+)(\.safetensors)?$", p.name))
-    ]
-    return [p for _, p in sorted(found, key=lambda x: (int(x[0][2]), int(x[0][1])))]
+    found = [p for p in folder.iterdir() if re.fullmatch(r"rnn_N\d+_N\d+(\.safetensors)?", p.name)]
+    return sorted(found, key=lambda path: trained_on(path)[::-1])
+
+
+def trained_on(checkpoint: Path) -> tuple[int, int]:
+    """The smallest and the largest N that a checkpoint was trained on, from its name."""
+    n_min, n_max = re.findall(r"_N(\d+)", checkpoint.name)
+    return int(n_min), int(n_max)
 
 
 def largest_n(checkpoint: Path) -> int:
-    """The largest N that a checkpoint was trained on, from its name."""
-    return int(checkpoint.stem.split("_N")[-1])
+    return trained_on(checkpoint)[1]
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -319,5 +322,4 @@ def last_checkpoint(folder: Path) -> tuple[int, int]:
     there = checkpoints(folder) if folder.is_dir() else []
     if not there:
         raise InputError(f"no checkpoint in {folder}")
-    n_min, n_max = re.findall(r"N(\d+)", there[-1].name)
-    return int(n_min), int(n_max)
+    return trained_on(there[-1])
