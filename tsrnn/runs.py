@@ -227,10 +227,14 @@ def save_promotions(folder: Path, promotions: pd.DataFrame) -> None:
 
 
 def save_state(run: Run) -> None:
-    """Two files take turns, so that a run can also step back one epoch (see `resume`)."""
-    tensors = {f"parameters.{name}": p for name, p in run.parameters.items()}
-    tensors |= {f"momentum.{name}": p for name, p in run.momentum.items()}
-    tensors["generator"] = run.generator.get_state()
+    """Two files take turns, so that a run can also step back one epoch (see `resume`).
+
+    Of the heads, those up to the newest: the others are as the seed gives them.
+    """
+    tensors = {"generator": run.generator.get_state()}
+    for part in ("parameters", "momentum"):
+        for name, p in getattr(run, part).items():
+            tensors[f"{part}.{name}"] = p[: run.now.heads.stop] if name.startswith("head_") else p
     about = {
         "epoch": run.epoch,
         "n": [run.now.n_min, run.now.n_max],
@@ -252,23 +256,14 @@ def states_on_disk(folder: Path) -> dict[int, Path]:
 def load_state(config: TrainConfig, folder: Path, path: Path) -> Run:
     """The run at a saved state; what history and promotions hold of later epochs is dropped."""
     about, tensors = read_tensors(path, "run")
-
-    def part(prefix: str) -> dict[str, Tensor]:
-        return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-    generator = torch.Generator()
-    generator.set_state(tensors["generator"])
+    run = begin(config, folder)
+    run.generator.set_state(tensors.pop("generator"))
+    for name, saved in tensors.items():
+        part, parameter = name.split(".")
+        getattr(run, part)[parameter][: len(saved)] = saved
     n_min, n_max = about["n"]
-    run = Run(
-        config,
-        folder,
-        generator,
-        part("parameters."),
-        part("momentum."),
-        replace(config.start(), n_min=n_min, n_max=n_max),
-        about["epoch"],
-        about["ensemble"],
-    )
+    run.now = replace(run.now, n_min=n_min, n_max=n_max)
+    run.epoch, run.ensemble = about["epoch"], about["ensemble"]
     run.history = [row for row in saved_history(folder) if int(row["epoch"]) <= run.epoch]
     if (folder / "promotions.parquet").exists():
         promotions = read_table(folder / "promotions.parquet", PROMOTION_COLUMNS)
