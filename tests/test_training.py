@@ -1,6 +1,10 @@
 """The training step against torch's own pieces; promotion; ensembles; resume after a kill."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import pandas as pd
@@ -178,3 +182,16 @@ def test_no_curriculum_stops_when_solved(small, tmp_path):
     [folder] = train(config, base_path=tmp_path, progress=False)
     assert list(pd.read_csv(folder / "history.csv")["N_max"]) == [4]
     assert (folder / "rnn_N4_N4.safetensors").exists()
+
+
+@pytest.mark.skipif(not shutil.which("cc"), reason="no C compiler")
+@pytest.mark.parametrize(("told", "device"), [(0, "cpu"), (1, "cpu (AVX-512)")])
+def test_history_tells_whether_mkl_was_told_to_use_avx512(tmp_path, told, device):
+    library = tmp_path / "mkl.so"
+    source = f"int mkl_serv_intel_cpu_true(void) {{ return {told}; }}"
+    subprocess.run(["cc", "-shared", "-fPIC", "-xc", "-", "-o", library], input=source, text=True, check=True)
+    command = [sys.executable, "-m", "tsrnn", "train", "--neurons", "4", "--max_epochs", "1", "-b", tmp_path]
+    preload = os.environ | {"LD_PRELOAD": str(library)}
+    subprocess.run(command, env=preload, capture_output=True, check=True)
+    [path] = tmp_path.glob("*/history.csv")
+    assert list(pd.read_csv(path)["device"]) == [device]

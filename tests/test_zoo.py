@@ -154,7 +154,7 @@ def test_other_files_are_refused_and_nothing_in_them_runs(tmp_path, monkeypatch,
 def test_index_has_a_row_per_network(trained):
     [row] = zoo.index(trained.parent).to_dict("records")
     assert (row["network"], row["solved N"], row["epochs"]) == (trained.name, 6, 5)
-    assert (row["variant"], row["profile"]) == ("neurons20", "laptop")
+    assert (row["variant"], row["profile"], row["device"]) == ("neurons20", "laptop", "cpu")
 
 
 def test_checkpoints_of_networks_are_listed(trained):

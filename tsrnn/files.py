@@ -22,6 +22,7 @@ from torch import Tensor
 from tsrnn import InputError
 
 CHECKSUMS = "SHA256SUMS"
+WORDS = ("measure", "device")  # columns that hold no numbers
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -107,12 +108,11 @@ def read_table(path: Path, columns: Collection[str], dtype: Any = None) -> pd.Da
     missing = [name for name in columns if name not in table]
     if missing:
         raise InputError(f"{path} is damaged: it has no column {', '.join(missing)}")
-    numbers = [name for name in columns if name != "measure" and dtype is None]
+    numbers = [name for name in columns if name not in WORDS and dtype is None]
     if wrong := [name for name in numbers if not is_numeric_dtype(table[name])]:
         raise InputError(f"{path} is damaged: there is something else than numbers in {', '.join(wrong)}")
-    if "measure" in table:
-        table = table.astype({"measure": str})  # a category of all measures slows every selection
-    return table
+    # as str: a category of all measures slows every selection
+    return table.astype({name: str for name in WORDS if name in table})
 
 
 def read_json(path: Path) -> dict[str, Any]:

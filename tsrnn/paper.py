@@ -161,7 +161,8 @@ def conditions(index: pd.DataFrame) -> pd.DataFrame:
                 "published": ", ".join(map(str, theirs)) or "not known",
                 "epochs": span(group["epochs"]),
                 "minutes": span(group["minutes"]),
-                "profile": ", ".join(sorted(set(group["profile"] + ", " + group["device"]))),
+                "profile": ", ".join(sorted(set(group["profile"]))),
+                "device": ", ".join(sorted(set(", ".join(group["device"]).split(", ")))),
             }
         )
     return pd.DataFrame(rows)

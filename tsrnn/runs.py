@@ -192,20 +192,20 @@ def begin(
     return Run(config, folder or Path(), seeded(config.seed, 1), parameters, momentum, config.start())
 
 
-def open_run(config: TrainConfig, folder: Path, device: str) -> Run:
+def open_run(config: TrainConfig, folder: Path) -> Run:
     """The run as last saved, or fresh."""
     saved = states_on_disk(folder)
     if not saved:
         run = begin(config, folder)
-        save_config(run, device)
+        save_config(run)
         save_state(run)
     else:
         run = load_state(config, folder, max(saved.items())[1])
-        save_config(run, device)
+        save_config(run)
     return run
 
 
-def save_config(run: Run, device: str) -> None:
+def save_config(run: Run) -> None:
     path = run.folder / "config.json"
     about = {
         "train": asdict(run.config),
@@ -214,7 +214,6 @@ def save_config(run: Run, device: str) -> None:
         "python": platform.python_version(),
         "machine": platform.machine(),
         "threads": torch.get_num_threads(),
-        "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu",
     }
     if path.exists():  # where the run was begun stays on record
         about = read_json(path) | {"train": about["train"]}

@@ -8,6 +8,7 @@ Networks of an ensemble share only the arithmetic. Each draws its own data from 
 by its own gradient norm and promoted by its own accuracy, exactly as alone.
 """
 
+import ctypes
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -78,7 +79,7 @@ def train(
     with ExitStack() as stack:
         for _, folder in to_train:
             stack.enter_context(claim(folder))
-        ensemble = resume([open_run(c, f, device) for c, f in to_train]) if to_train else []
+        ensemble = resume([open_run(c, f) for c, f in to_train]) if to_train else []
         bar = stack.enter_context(tqdm(total=config.steps, unit="step", disable=not progress, leave=False))
         while active := [run for run in ensemble if not run.finished]:
             train_epoch(active, device, bar)
@@ -206,7 +207,7 @@ def train_epoch(runs: Sequence[Run], device: str, bar: "tqdm[Any]") -> None:
         run.epoch += 1
         run.ensemble = [r.config.network_number for r in runs]
         mean_loss = float(loss[k]) / run.config.steps
-        finish_epoch(run, model.select([k]).cpu(), mean_loss, accuracies[k], seconds)
+        finish_epoch(run, model.select([k]).cpu(), mean_loss, accuracies[k], seconds, device)
         newest = accuracies[k][max(accuracies[k])]
         bar.set_postfix_str(f"newest {newest:.1%}, {60 / seconds:.2f} epochs/min")
         row = run.history[-1]
@@ -217,7 +218,9 @@ def train_epoch(runs: Sequence[Run], device: str, bar: "tqdm[Any]") -> None:
             )
 
 
-def finish_epoch(run: Run, model: LeakyRNN, loss: float, accuracy: dict[int, float], seconds: float) -> None:
+def finish_epoch(
+    run: Run, model: LeakyRNN, loss: float, accuracy: dict[int, float], seconds: float, device: str
+) -> None:
     """Record an epoch, promote the run if it earned it, and save. `state/` comes last: it makes it count."""
     mean, newest = float(np.mean(list(accuracy.values()))), accuracy[run.now.n_max]
     promoted = mean > run.config.promotion and newest > run.config.promotion
@@ -234,6 +237,7 @@ def finish_epoch(run: Run, model: LeakyRNN, loss: float, accuracy: dict[int, flo
             "tau_sd": tau.std(correction=0).item(),
             "promoted": promoted,
             "seconds": round(seconds, 2),
+            "device": device_name(device),
         }
     )
     write_table(run.folder / "history.csv", pd.DataFrame(run.history))
@@ -271,3 +275,11 @@ def check_device(device: str) -> None:
         raise InputError(f"unknown device {device!r}: choose cpu or cuda")
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise InputError(f"device {device!r}: no CUDA device is available here; use cpu")
+
+
+def device_name(device: str) -> str:
+    """What computes: the GPU by name, `cpu`, or `cpu (AVX-512)` if MKL was told to use it (see README)."""
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    told = getattr(ctypes.CDLL(None), "mkl_serv_intel_cpu_true", None)
+    return "cpu (AVX-512)" if told is not None and told() else "cpu"

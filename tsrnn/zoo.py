@@ -257,7 +257,7 @@ def index(base_path: str | Path | None = None) -> pd.DataFrame:
         if not (folder / "config.json").exists():
             continue
         config = read_config(folder)
-        history = read_table(folder / "history.csv", ("epoch", "seconds"))
+        history = read_table(folder / "history.csv", ("epoch", "seconds", "device"))
         promotions = read_table(folder / "promotions.parquet", ("epoch", "N_max"))
         rows.append(
             {
@@ -270,7 +270,7 @@ def index(base_path: str | Path | None = None) -> pd.DataFrame:
                 "solved N": promotions["N_max"].max(),
                 "epochs": history["epoch"].max(),
                 "minutes": history["seconds"].sum() / 60,
-                "device": config.get("device", "unknown"),
+                "device": ", ".join(sorted(set(history["device"]))),
                 "profile": "paper" if config["train"]["max_n"] is None else "laptop",
                 "checkpoints": len(checkpoints(folder)),
             }
