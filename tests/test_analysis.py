@@ -149,6 +149,10 @@ def test_retraining_is_kept_with_where_it_began_and_not_done_twice(small, tmp_pa
     expected = evaluation.retraining(model, "parity", [5, 6], 1, progress=False)
     pd.testing.assert_frame_equal(found.drop(columns="start"), expected)
     assert set(found["start"]) == {5}
+    zoo.remove_checkpoint(folder / "rnn_N2_N5.safetensors")
+    assert not probes.add_retraining(folder, 5, [5, 6], 1, progress=False)  # needs it no more
+    with pytest.raises(InputError, match="at N = 5: choose one of 6"):
+        probes.add_retraining(folder, 5, [5, 7], 1, progress=False)
 
 
 def test_costly_measures_are_those_of_the_analyses():

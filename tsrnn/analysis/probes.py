@@ -152,7 +152,8 @@ def add_retraining(
     """Retrain a network from its checkpoint at N = `start` (`evaluation.retraining`, Figure 8c).
 
     Kept in `retraining.parquet` in its folder, with `start` as a column, as soon as an N is done. What was
-    measured this way is not measured again; another start or number of epochs takes its place.
+    measured this way is not measured again, even if its checkpoint is gone; another start or number of epochs
+    takes its place.
 
     Returns:
         Whether there was anything to do.
@@ -164,18 +165,18 @@ def add_retraining(
     check_device(device)
     config, _ = records(folder)  # before `claim`, which makes the folder
     there = {zoo.largest_n(path): path for path in zoo.checkpoints(folder)}
-    if start not in there:
-        raise InputError(
-            f"no checkpoint of {folder.name} at N = {start}: choose one of {', '.join(map(str, there))}"
-        )
     with claim(folder):
-        model = zoo.load_checkpoint(there[start])
         path = folder / "retraining.parquet"
         known = read_table(path, ("start", "N", "epoch", "accuracy")) if path.exists() else None
         if known is None or set(known["start"]) != {start} or known["epoch"].max() != epochs:
             known = pd.DataFrame({"N": []})
         missing = [n for n in ns if n not in set(known["N"])]
+        if missing and start not in there:
+            raise InputError(
+                f"no checkpoint of {folder.name} at N = {start}: choose one of {', '.join(map(str, there))}"
+            )
         for n in missing:
+            model = zoo.load_checkpoint(there[start])
             new = evaluation.retraining(model, config["task"], [n], epochs, 0, progress, device)
             known = pd.concat([known, new.assign(start=start)]) if len(known) else new.assign(start=start)
             write_table(path, evaluation.relative_to_first(known.reset_index(drop=True)))
