@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from tsrnn import claims, paper
-from tsrnn.effects import Effect, Networks, choose_n
+from tsrnn.effects import Effect, Networks, choose_n, comparison_n
 
 UP = next(claim for claim in claims.CLAIMS if claim.sign == 1)
 DOWN = next(claim for claim in claims.CLAIMS if claim.sign == -1)
@@ -41,6 +41,10 @@ def test_the_n_that_most_networks_have_and_of_several_the_largest():
     assert choose_n(table, both, 11) == 20  # one of each
     assert choose_n(table, both, 21) is None
     assert choose_n(table, ("single",), 2) == 12
+    assert comparison_n(table) == 10
+    kept = table[table["N"].isin([5, 20])].assign(path="")
+    assert comparison_n(table, kept) == 5  # of 5 and 20, the only one that the second networks kept
+    assert comparison_n(table, needs=21) == 30  # no comparison: the largest of all
 
 
 @pytest.fixture

@@ -92,6 +92,16 @@ def choose_n(table: pd.DataFrame, kinds: tuple[str, ...], needs: int, column: st
     return int(fewest[fewest == fewest.max()].index.max()) if fewest.max() else None
 
 
+def comparison_n(table: pd.DataFrame, kept: pd.DataFrame | None = None, needs: int = 2) -> int:
+    """The N at which a chapter compares multi-head with single-head networks.
+
+    `choose_n`, or the largest N if none has both kinds. With `kept` (`zoo.kept`), only N with a checkpoint.
+    """
+    if kept is not None:
+        table = table.merge(kept[["curriculum", "number", "N"]])
+    return choose_n(table, KINDS, needs) or int(table["N"].max())
+
+
 def per_network(table: pd.DataFrame, kind: str, column: str = "value") -> list[float]:
     """The mean of a column for each network of a kind."""
     return list(table[table["curriculum"] == kind].groupby("number")[column].mean())
