@@ -171,13 +171,15 @@ def add_retraining(
         if known is None or set(known["start"]) != {start} or known["epoch"].max() != epochs:
             known = pd.DataFrame({"N": []})
         missing = [n for n in ns if n not in set(known["N"])]
-        if missing and start not in there:
+        if not missing:
+            return False
+        if start not in there:
             raise InputError(
                 f"no checkpoint of {folder.name} at N = {start}: choose one of {', '.join(map(str, there))}"
             )
+        model = zoo.load_checkpoint(there[start])
         for n in missing:
-            model = zoo.load_checkpoint(there[start])
             new = evaluation.retraining(model, config["task"], [n], epochs, 0, progress, device)
             known = pd.concat([known, new.assign(start=start)]) if len(known) else new.assign(start=start)
             write_table(path, evaluation.relative_to_first(known.reset_index(drop=True)))
-    return bool(missing)
+    return True
