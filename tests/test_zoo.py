@@ -3,17 +3,21 @@
 import hashlib
 import json
 import pickle
+from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
+import yaml
 from conftest import REFERENCE
 from safetensors.torch import load_file, save_file
 
 from tsrnn import InputError, zoo
+from tsrnn.config import TrainConfig
 from tsrnn.evaluation import accuracy, verify
 from tsrnn.files import CHECKSUMS, write_checksums, write_table
 from tsrnn.model import Architecture, LeakyRNN
+from tsrnn.runs import check_folder
 from tsrnn.training import train
 
 
@@ -196,7 +200,7 @@ def test_accuracy_is_right_for_a_network_that_knows_the_answer():
     assert accuracy(model, "parity", batches=2)["accuracy"].tolist() == [1.0]
 
 
-TRACKED = zoo.network_folders(zoo.Path(__file__).parents[1] / "trained_models")
+TRACKED = zoo.network_folders(Path(__file__).parents[1] / "trained_models")
 
 
 @pytest.mark.parametrize("folder", TRACKED, ids=lambda f: f.name)
@@ -204,6 +208,19 @@ def test_the_networks_of_this_repository_do_what_was_recorded(folder):
     found = verify(folder, batches=10)
     assert found["z"].abs().max() < 5
     assert found.groupby("checkpoint")["measured"].mean().min() > 0.97
+
+
+def test_the_networks_of_this_repository_are_at_the_end_of_their_runs():
+    """As workflow/config.yaml describes them: without their state, training could not take them further."""
+    root, described = Path(__file__).parents[1], set()
+    profiles = yaml.safe_load((root / "workflow" / "config.yaml").read_text())["profiles"]
+    for condition in profiles["laptop"]:
+        settings = {k: v for k, v in condition.items() if k not in ("networks", "first", "retrain")}
+        for number in range(condition.get("first", 1), condition["networks"] + 1):
+            config = TrainConfig(**settings, seed=number, network_number=number)
+            described.add(config.folder())
+            check_folder(config, root / "trained_models" / config.folder())
+    assert {folder.name for folder in TRACKED} <= described
 
 
 def test_verification_finds_what_was_not_measured(trained):
