@@ -13,7 +13,7 @@ from conftest import REFERENCE
 from safetensors.torch import load_file, save_file
 
 from tsrnn import InputError, zoo
-from tsrnn.config import TrainConfig
+from tsrnn.config import described
 from tsrnn.evaluation import accuracy, verify
 from tsrnn.files import CHECKSUMS, write_checksums, write_table
 from tsrnn.model import Architecture, LeakyRNN
@@ -200,7 +200,8 @@ def test_accuracy_is_right_for_a_network_that_knows_the_answer():
     assert accuracy(model, "parity", batches=2)["accuracy"].tolist() == [1.0]
 
 
-TRACKED = zoo.network_folders(Path(__file__).parents[1] / "trained_models")
+ROOT = Path(__file__).parents[1]
+TRACKED = zoo.network_folders(ROOT / "trained_models")
 
 
 @pytest.mark.parametrize("folder", TRACKED, ids=lambda f: f.name)
@@ -212,15 +213,11 @@ def test_the_networks_of_this_repository_do_what_was_recorded(folder):
 
 def test_the_networks_of_this_repository_are_at_the_end_of_their_runs():
     """As workflow/config.yaml describes them: without their state, training could not take them further."""
-    root, described = Path(__file__).parents[1], set()
-    profiles = yaml.safe_load((root / "workflow" / "config.yaml").read_text())["profiles"]
-    for condition in profiles["laptop"]:
-        settings = {k: v for k, v in condition.items() if k not in ("networks", "first", "retrain")}
-        for number in range(condition.get("first", 1), condition["networks"] + 1):
-            config = TrainConfig(**settings, seed=number, network_number=number)
-            described.add(config.folder())
-            check_folder(config, root / "trained_models" / config.folder())
-    assert {folder.name for folder in TRACKED} <= described
+    profiles = yaml.safe_load((ROOT / "workflow" / "config.yaml").read_text())["profiles"]
+    networks = [network for condition in profiles["laptop"] for network in described(condition)[1]]
+    for network in networks:
+        check_folder(network, ROOT / "trained_models" / network.folder())
+    assert {folder.name for folder in TRACKED} <= {network.folder() for network in networks}
 
 
 def test_verification_finds_what_was_not_measured(trained):

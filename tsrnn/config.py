@@ -1,7 +1,7 @@
 """All that defines a training run: the published flags and the published protocol."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from tsrnn import InputError, tasks, zoo
 from tsrnn import curriculum as curricula
@@ -74,3 +74,19 @@ class TrainConfig:
         ]
         variant = zoo.variant_name(self.architecture(), "_".join(p for p in parts if p))
         return zoo.folder_name(self.start().label, self.task, self.network_number, variant)
+
+
+def described(condition: dict[str, Any]) -> tuple[dict[str, Any], list[TrainConfig]]:
+    """A condition of `workflow/config.yaml`: its options of `tsrnn train`, and its networks.
+
+    Network n has seed n. Raises InputError if an option is out of range.
+
+    >>> options, networks = described({"task": "dms", "max_n": 30, "first": 3, "networks": 4})
+    >>> options
+    {'task': 'dms', 'max_n': 30}
+    >>> [network.folder() for network in networks]
+    ['cumulative_dms_network_3', 'cumulative_dms_network_4']
+    """
+    options = {k: v for k, v in condition.items() if k not in ("networks", "first", "retrain")}
+    numbers = range(condition.get("first", 1), condition["networks"] + 1)
+    return options, [TrainConfig(**options, seed=n, network_number=n) for n in numbers]
