@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 from tsrnn.config import TrainConfig
 from tsrnn.files import read
@@ -35,3 +36,18 @@ def everything(folder: Path) -> tuple:
     history = pd.read_csv(folder / "history.csv").drop(columns="seconds")
     names = [path.name for path in folder.glob("*.*") if path.name != "history.csv"]
     return history.to_csv(), {name: read(folder / name) for name in names}
+
+
+def published_state(neurons: int = 6, heads: int = 100) -> dict[str, torch.Tensor]:
+    """A network as the authors' code saves it."""
+    state = {
+        "parameterlist.0": 1 + torch.rand(neurons),
+        "modulelist.0.weight": torch.randn(neurons, 1),
+        "modulelist.0.bias": torch.randn(neurons),
+        "modulelist.1.weight": torch.randn(neurons, neurons),
+        "modulelist.1.bias": torch.randn(neurons),
+    }
+    for i in range(heads):
+        state[f"modulelist.{2 + i}.weight"] = torch.randn(2, neurons)
+        state[f"modulelist.{2 + i}.bias"] = torch.randn(2)
+    return state

@@ -1,23 +1,21 @@
 """The training step against torch's own pieces; promotion; ensembles; resume after a kill."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 
 import pandas as pd
 import pytest
 import torch
-from conftest import everything
+from conftest import everything, published_state
 from naive import NaiveRNN
 from torch import nn
 
-from tsrnn import InputError, training
+from tsrnn import InputError, training, zoo
 from tsrnn.config import TrainConfig
 from tsrnn.files import write
-from tsrnn.runs import begin, claim
+from tsrnn.folders import claim
+from tsrnn.runs import begin, load_state, open_run, states_on_disk
 from tsrnn.training import Batch, assemble, draw_batch, train, train_step
 
 
@@ -132,15 +130,103 @@ def test_a_run_in_use_is_refused(small, tmp_path):
         train(small, base_path=tmp_path, progress=False)
 
 
-def test_a_network_without_its_state_cannot_go_on(small, tmp_path):
+def without_state(folder, copy):
+    """A copy of a run as the zoo keeps it."""
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("state"))
+    return copy
+
+
+def test_a_network_without_its_state_goes_on_from_its_newest_checkpoint(small, tmp_path):
+    """Deterministically, and it says so; what came after the checkpoint does not count."""
     [folder] = train(small, base_path=tmp_path, progress=False)
-    for state in (folder / "state").glob("*.safetensors"):
-        state.unlink()
-    with pytest.raises(InputError, match="without its training state"):
-        train(replace(small, max_n=7), base_path=tmp_path, progress=False)
-    before = everything(folder)
-    train(small, base_path=tmp_path, progress=False)  # at its end: nothing to do
-    assert everything(folder) == before
+    longer = replace(small, max_n=7, precision="bfloat16")
+    found = []
+    for name in "ab":
+        kept = without_state(folder, tmp_path / name / small.folder())
+        before = everything(kept)
+        train(small, base_path=tmp_path / name, progress=False)  # at its end: nothing to do
+        assert everything(kept) == before
+        train(replace(longer, max_epochs=5), base_path=tmp_path / name, progress=False)  # nor here
+        history = kept / "history.csv"
+        write(history, history.read_bytes() + b"6,2,7,9,0,0,1,0,False,1,cpu,float32,0\n")
+        train(longer, base_path=tmp_path / name, progress=False)
+        found.append(everything(kept))
+    assert found[0] == found[1]
+    rows = pd.read_csv(history)
+    assert rows["N_max"].tolist() == [2, 3, 4, 5, 6, 7] and rows["from_epoch"].tolist() == [0] * 5 + [5]
+    assert rows["precision"].tolist() == ["float32"] * 5 + ["bfloat16"]
+    [gone_on] = json.loads((kept / "config.json").read_text())["gone_on"]
+    assert (gone_on["epoch"], gone_on["checkpoint"]) == (5, "rnn_N2_N6.safetensors")
+    [row] = zoo.index(tmp_path / "b").to_dict("records")
+    assert (row["from"], row["precision"]) == ("seed, N = 6 (epoch 5)", "float32, bfloat16")
+
+
+def test_going_on_starts_at_the_weights_that_were_saved_with_fresh_data_and_no_momentum(small, tmp_path):
+    [folder] = train(small, base_path=tmp_path, progress=False)
+    kept = without_state(folder, tmp_path / "kept")
+    with claim(kept):
+        run = open_run(replace(small, max_n=7), kept)
+    [seeded] = [begin(small)]
+    model = zoo.load_checkpoint(kept / "rnn_N2_N6.safetensors")
+    assert (run.epoch, run.from_epoch, run.now.n_max) == (5, 5, 7)
+    for name, p in model.named_parameters():
+        assert torch.equal(
+            run.parameters[name][:5] if name.startswith("head_") else run.parameters[name], p[0]
+        )
+    assert torch.equal(run.parameters["head_bias"][5:], seeded.parameters["head_bias"][5:])
+    assert all(not p.any() for p in run.momentum.values())
+    last = load_state(small, folder, states_on_disk(folder)[5])
+    bits = [draw_batch([r]).s for r in (run, replace(last, now=run.now), replace(seeded, now=run.now))]
+    assert not any(torch.equal(bits[0], other) for other in bits[1:])
+
+
+def test_an_unsolved_network_goes_on_from_its_last_epoch(small, tmp_path):
+    """It keeps the weights of the last epoch, until it is promoted; that is no checkpoint of the zoo."""
+    stuck = replace(small, promotion=1.0, max_epochs=3)
+    [folder] = train(stuck, base_path=tmp_path / "a", progress=False)
+    assert zoo.checkpoints(folder) == [] and len(pd.read_csv(folder / "history.csv")) == 3
+    kept = without_state(folder, tmp_path / "b" / stuck.folder())
+    with claim(kept):
+        run = open_run(replace(stuck, max_epochs=4), kept)
+    assert (run.epoch, run.from_epoch, run.now.n_max, len(run.history)) == (3, 3, 2, 3)
+    last = load_state(stuck, folder, states_on_disk(folder)[3])
+    torch.testing.assert_close(run.parameters["W"], last.parameters["W"], rtol=2**-11, atol=2**-24)
+    assert torch.equal(run.parameters["tau"], last.parameters["tau"])
+    (folder / "unsolved.safetensors").rename(folder / "mine")
+    shutil.rmtree(folder / "state")
+    with pytest.raises(InputError, match="without its training state and without a checkpoint"):
+        train(replace(stuck, max_epochs=4), base_path=tmp_path / "a", progress=False)
+    [folder] = train(small, base_path=tmp_path / "c", progress=False)
+    assert not (folder / "unsolved.safetensors").exists()
+
+
+def test_a_new_network_begins_from_a_checkpoint(small, tmp_path):
+    """Of tsrnn or of the authors' code, if it is of the same architecture and curriculum."""
+    [folder] = train(small, base_path=tmp_path, progress=False)
+    start = folder / "rnn_N2_N5.safetensors"
+    config = replace(small, start_from=f"{folder.name}/{start.name}")
+    [new] = train(config, base_path=tmp_path / "new", progress=False, start=start)
+    assert pd.read_csv(new / "history.csv")["N_max"].tolist() == [6]
+    assert zoo.index(tmp_path / "new")["from"].tolist() == [config.start_from]
+    with pytest.raises(InputError, match="different run, with start_from"):
+        train(small, base_path=tmp_path / "new", progress=False)
+
+    published = tmp_path / "rnn_N2_N4"
+    torch.save({"state_dict": published_state(20)}, published)
+    random = replace(config, measure_steps=0)  # its activity explodes
+    [new] = train(random, base_path=tmp_path / "published", progress=False, start=published)
+    assert pd.read_csv(new / "history.csv")["N_max"].tolist() == [5, 6]
+
+    for other, message in (
+        (replace(config, neurons=21), "is a network of .*neurons=20.*not of .*neurons=21"),
+        (replace(config, curriculum="single"), "N = 2 to 5, which this single curriculum"),
+        (replace(config, first_n=3), "from N = 3 to 3 on, does not come to"),
+        (replace(config, tau=2.0), "not of .*tau=2"),
+        (replace(config, max_n=5), "nothing is left to do"),
+    ):
+        with pytest.raises(InputError, match=message):
+            train(other, base_path=tmp_path / "other", progress=False, start=start)
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_run_stops_after_so_many_epochs_without_a_success(small, tmp_path):
@@ -182,16 +268,3 @@ def test_no_curriculum_stops_when_solved(small, tmp_path):
     [folder] = train(config, base_path=tmp_path, progress=False)
     assert list(pd.read_csv(folder / "history.csv")["N_max"]) == [4]
     assert (folder / "rnn_N4_N4.safetensors").exists()
-
-
-@pytest.mark.skipif(not shutil.which("cc"), reason="no C compiler")
-@pytest.mark.parametrize(("told", "device"), [(0, "cpu"), (1, "cpu (AVX-512)")])
-def test_history_tells_whether_mkl_was_told_to_use_avx512(tmp_path, told, device):
-    library = tmp_path / "mkl.so"
-    source = f"int mkl_serv_intel_cpu_true(void) {{ return {told}; }}"
-    subprocess.run(["cc", "-shared", "-fPIC", "-xc", "-", "-o", library], input=source, text=True, check=True)
-    command = [sys.executable, "-m", "tsrnn", "train", "--neurons", "4", "--max_epochs", "1", "-b", tmp_path]
-    preload = os.environ | {"LD_PRELOAD": str(library)}
-    subprocess.run(command, env=preload, capture_output=True, check=True)
-    [path] = tmp_path.glob("*/history.csv")
-    assert list(pd.read_csv(path)["device"]) == [device]

@@ -10,7 +10,8 @@ import typer
 from tsrnn import InputError, evaluation, training, zoo
 from tsrnn.analysis import probes
 from tsrnn.config import TrainConfig
-from tsrnn.runs import place, recorded_config
+from tsrnn.folders import place
+from tsrnn.runs import recorded_config
 
 app = typer.Typer(
     help="Train, measure and list the recurrent networks of 'Emergent mechanisms for long timescales depend "
@@ -102,6 +103,21 @@ def train(
         int, typer.Option("--max-epochs", "--max_epochs", help="Stop after this many epochs of 600 steps.")
     ] = 1000,
     patience: Annotated[int, typer.Option(help="Stop after this many epochs without a success.")] = 100,
+    precision: Annotated[
+        str,
+        typer.Option(
+            help="Of matrix products in training: float32, or bfloat16, twice as fast on processors with "
+            "instructions for it. Weights, optimiser, tests and measurements stay in float32."
+        ),
+    ] = "float32",
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="Begin a new network from this checkpoint, of tsrnn or of the authors. (A network whose "
+            "training state was not kept goes on from its own last checkpoint by itself.)",
+        ),
+    ] = None,
     device: Device = "cpu",
     base_path: BasePath = None,
 ) -> None:
@@ -126,6 +142,8 @@ def train(
         "max_n": max_n,
         "max_epochs": max_epochs,
         "patience": patience,
+        "precision": precision,
+        "start_from": f"{start.absolute().parent.name}/{start.name}" if start else None,
     }
     if network_number is None:
         network_number, seed = place(TrainConfig(**values, seed=seed or 0), seed, runs, base)
@@ -135,7 +153,7 @@ def train(
     config = TrainConfig(**values, seed=seed, network_number=network_number)
     typer.echo(f"network {network_number}, seed {seed}")
     try:
-        folders = training.train(config, runs, base, device)
+        folders = training.train(config, runs, base, device, start=start)
     except KeyboardInterrupt:
         typer.echo(
             f"\nStopped. All finished epochs are saved; the same command with -s {seed} goes on from there.",

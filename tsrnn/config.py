@@ -3,9 +3,13 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
+
 from tsrnn import InputError, tasks, zoo
 from tsrnn import curriculum as curricula
 from tsrnn.model import Architecture
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,8 @@ class TrainConfig:
     max_epochs: int = 1000
     patience: int = 100  # stop after so many epochs without a success
     measure_steps: int = 100_000  # of the simulations at promotions; 0: leave them for `tsrnn analyse`
+    precision: Literal["float32", "bfloat16"] = "float32"  # of matrix products in training, and only there
+    start_from: str | None = None  # the checkpoint that the run began with, as folder/file; None: the seed
 
     learning_rate: float = 0.05
     momentum: float = 0.1
@@ -52,6 +58,8 @@ class TrainConfig:
         limits |= {"patience": (1, 10**6)}
         limits |= {"batch_size": (1, 10**5), "steps": (1, 10**6), "test_batches": (1, 10**5)}
         limits |= {"measure_steps": (0, 10**8)}
+        if self.precision not in PRECISIONS:
+            raise InputError(f"unknown precision {self.precision!r}: choose one of {', '.join(PRECISIONS)}")
         for name, (low, high) in limits.items():
             if not low <= getattr(self, name) <= high:
                 raise InputError(f"{name.replace('_', ' ')} = {getattr(self, name)}: choose {low} to {high}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -218,7 +219,7 @@ def retraining(
     seed: int = 0,
     progress: bool = True,
     device: str = "cpu",
-    **protocol: int,
+    **protocol: Any,
 ) -> pd.DataFrame:
     """How well a network learns other N, from where it stands, with a single head (Figure 8c).
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from tsrnn import InputError
 
 CHECKSUMS = "SHA256SUMS"
-WORDS = ("measure", "device")  # columns that hold no numbers
+WORDS = ("measure", "device", "precision")  # columns that hold no numbers
 
 
 def write_atomically(path: Path, content: bytes) -> None:

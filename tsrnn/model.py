@@ -107,18 +107,25 @@ class LeakyRNN(nn.Module):
         M = torch.diag_embed(1 - a) + a[..., None] * W
         return M, (a * bias)[:, None], (a * weight)[:, None], None
 
-    def forward(self, s: Tensor, initial: Tensor, starts: Sequence[int] = ()) -> Tensor:
+    def forward(
+        self,
+        s: Tensor,
+        initial: Tensor,
+        starts: Sequence[int] = (),
+        products: torch.dtype | None = None,
+    ) -> Tensor:
         """The state at the end of a batch of sequences.
 
         Args:
             s: input (K, T, B).
             initial: r(0), (K, B, H).
             starts: the step at which each network's sequence begins, (K,); default: at once.
+            products: the precision of matrix products in training; default: that of the parameters.
 
         Returns:
             r(T), (K, B, H).
         """
-        return recurrence.scan(*self.dynamics(), s, initial, self.architecture.activation, starts)
+        return recurrence.scan(*self.dynamics(), s, initial, self.architecture.activation, starts, products)
 
     def logits(self, r: Tensor, heads: slice = slice(None)) -> Tensor:
         """Readout of the state r (K, B, H) by these heads: (K, C, B, 2)."""

@@ -1,16 +1,18 @@
 """One network in training, and how it is kept on disk: begun, saved after every epoch, taken up again.
 
 A run's folder holds config.json, history.csv, promotions.parquet, checkpoints, and in `state/` all that
-training needs to go on. `state/` is written last: what the other files say of a later epoch does not count.
+training needs to go on to the same result. `state/` is written last: what the other files say of a later
+epoch does not count.
+
+Where there is no state (it is not kept with a finished network), a run goes on from the newest checkpoint, or
+from `unsolved.safetensors`, which is the network after an epoch without success: with momentum 0, and data
+from a new stream, of the seed and that epoch. `config.json` lists each time that it did, and in history.csv
+`from_epoch` is the epoch of that checkpoint.
 """
 
-import fcntl
 import json
 import platform
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +29,9 @@ from tsrnn.config import TrainConfig
 from tsrnn.files import read_json, read_table, read_tensors, write, write_table
 from tsrnn.model import initial_parameters
 
+# The network after an epoch without success, for training to go on from where there is no state
+UNSOLVED = "unsolved.safetensors"
 PROMOTION_COLUMNS = ["epoch", "N_min", "N_max", "measure", "index", "value"]
-# A run may go on with other values of these; all others must be what it was begun with.
-MAY_CHANGE = ("max_n", "max_epochs", "patience", "measure_steps")
 
 
 @dataclass
@@ -43,6 +45,7 @@ class Run:
     momentum: dict[str, Tensor]
     now: curricula.Curriculum
     epoch: int = 0
+    from_epoch: int = 0  # of the checkpoint that training went on from; 0: of none, or of another run's
     ensemble: list[int] = field(default_factory=list)  # network numbers trained together in the last epoch
     history: list[dict[str, Any]] = field(default_factory=list)
     promotions: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -65,11 +68,6 @@ def is_over(config: TrainConfig, history: list[dict[str, Any]]) -> bool:
     newest = replace(config.start(), n_min=int(solved[-1]["N_min"]), n_max=int(solved[-1]["N_max"]))
     after = newest.next()
     return after is None or (config.max_n is not None and after.n_max > config.max_n)
-
-
-def is_kept_only(config: TrainConfig, folder: Path) -> bool:
-    """Whether the folder holds a run that has come to its end, and no state to go on from."""
-    return not states_on_disk(folder) and is_over(config, saved_history(folder))
 
 
 def saved_history(folder: Path) -> list[dict[str, Any]]:
@@ -98,83 +96,9 @@ def records(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
     return config, read_table(path, PROMOTION_COLUMNS)
 
 
-def check_folder(config: TrainConfig, folder: Path) -> None:
-    """Raise InputError unless the folder is new, or holds this very run, at its end or with its state."""
-    recorded = recorded_config(folder)
-    if recorded is None:
-        if folder.exists() and any(p.name != "state" and p.name[0] != "." for p in folder.iterdir()):
-            raise InputError(f"{folder} holds files but no config.json: it is not a run of tsrnn")
-        return
-    for f in fields(config):
-        ours = getattr(config, f.name)
-        if f.name not in MAY_CHANGE and recorded.get(f.name) != ours:
-            raise InputError(
-                f"{folder} holds a different run, with {f.name} = {recorded.get(f.name)}, not {ours}; "
-                "choose another network number (-n) or base path (-b)"
-            )
-    without_state = not states_on_disk(folder) and (folder / "history.csv").exists()
-    if without_state and not is_over(config, saved_history(folder)):
-        raise InputError(
-            f"{folder} holds a trained network without its training state: it cannot go on; "
-            "choose another network number (-n) or base path (-b)"
-        )
-
-
-def check_count(runs: int) -> None:
-    """Raise InputError unless this many networks can be trained side by side."""
-    if not 1 <= runs <= 1000:
-        raise InputError(f"runs = {runs}: choose 1 to 1000")
-
-
-def place(config: TrainConfig, seed: int | None, runs: int, base: Path) -> tuple[int, int]:
-    """Network number and seed for `runs` networks of these settings: of runs that can go on, or else free.
-
-    Numbers are tried from 1 on. Without a seed, runs of any seed can go on if they are not at their end, and
-    new ones draw theirs.
-    Raises InputError for an impossible number of runs.
-    """
-    check_count(runs)
-    number = 0
-    while True:
-        number += 1
-        configs = [replace(config, network_number=number + i) for i in range(runs)]
-        folders = [base / c.folder() for c in configs]
-        if not any(folder.exists() for folder in folders):
-            return number, secrets.randbelow(2**32) if seed is None else seed
-        first = (recorded_config(folders[0]) or {}).get("seed")
-        if first is None or seed not in (None, first):
-            continue
-        with suppress(InputError):
-            for i, folder in enumerate(folders):
-                check_folder(replace(configs[i], seed=first + i), folder)
-            if seed is None and all(
-                is_over(c, saved_history(f)) for c, f in zip(configs, folders, strict=True)
-            ):
-                continue
-            return number, first
-
-
-@contextmanager
-def claim(folder: Path) -> Iterator[None]:
-    """Make the folder and hold it against other processes. Raises InputError if that is not possible."""
-    try:
-        (folder / "state").mkdir(parents=True, exist_ok=True)
-        lock = (folder / "state" / "lock").open("w")
-    except OSError as error:
-        raise InputError(f"cannot write to {folder}: {error.strerror}") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise InputError(f"{folder} is being trained by another process") from error
-        for unfinished in folder.rglob(".*"):  # files that a killed process was writing
-            unfinished.unlink()
-        yield
-
-
-def seeded(seed: int, purpose: int) -> torch.Generator:
-    """A generator of its own for each purpose of a run: 0 initial weights, 1 data."""
-    drawn = np.random.SeedSequence([seed, purpose]).generate_state(1, np.uint64)[0]
+def seeded(seed: int, *purpose: int) -> torch.Generator:
+    """A generator for each purpose of a run: (0) initial weights, (1) data, (1, e) data from epoch e on."""
+    drawn = np.random.SeedSequence([seed, *purpose]).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(drawn) % 2**63)
 
 
@@ -192,22 +116,87 @@ def begin(
     return Run(config, folder or Path(), seeded(config.seed, 1), parameters, momentum, config.start())
 
 
-def open_run(config: TrainConfig, folder: Path) -> Run:
-    """The run as last saved, or fresh."""
+def open_run(config: TrainConfig, folder: Path, start: Path | None = None) -> Run:
+    """The run as last saved, or from its newest checkpoint, or fresh: of its seed, or from `start`."""
     saved = states_on_disk(folder)
-    if not saved:
-        run = begin(config, folder)
-        save_config(run)
-        save_state(run)
-    else:
+    if saved:
         run = load_state(config, folder, max(saved.items())[1])
         save_config(run)
+        return run
+    kept = last_kept(folder) if (folder / "history.csv").exists() else None
+    if kept is not None:
+        run = go_on(begin(config, folder), *kept)
+        drop_after(run)
+        save_config(run, {"epoch": run.epoch, "checkpoint": kept[1].name})
+    else:
+        run = begin(config, folder)
+        if start is not None:
+            run = go_on(run, 0, start)
+        save_config(run)
+    save_state(run)
     return run
 
 
-def save_config(run: Run) -> None:
+def last_kept(folder: Path) -> tuple[int, Path] | None:
+    """The newest network that is kept in a run's folder, and the epoch that it is of."""
+    unsolved, kept = folder / UNSOLVED, zoo.checkpoints(folder)
+    if unsolved.exists():
+        return int(zoo.checkpoint_notes(unsolved)["epoch"]), unsolved
+    if not kept:
+        return None
+    promotions = read_table(folder / "promotions.parquet", PROMOTION_COLUMNS)
+    epochs = promotions["epoch"][promotions["N_max"] == zoo.largest_n(kept[-1])]
+    if epochs.empty:
+        raise InputError(
+            f"{folder}: promotions.parquet does not say at which epoch {kept[-1].name} was saved"
+        )
+    return int(epochs.iloc[0]), kept[-1]
+
+
+def go_on(run: Run, epoch: int, checkpoint: Path) -> Run:
+    """The run as it goes on from a network that was saved after this epoch, ours or the authors'.
+
+    Raises InputError unless the checkpoint is of the run's architecture and curriculum.
+    """
+    model, config = zoo.load_any(checkpoint), run.config
+    ns, wanted = list(model.heads), config.architecture()
+    fixed = config.tau is None or bool((model.tau == config.tau).all())  # published ones do not tell
+    if replace(model.architecture, tau=wanted.tau) != wanted or not fixed:
+        raise InputError(f"{checkpoint} is a network of {model.architecture}, not of {wanted}")
+    now = replace(run.now, n_min=ns[0], n_max=ns[-1])
+    reached: curricula.Curriculum | None = run.now
+    while reached is not None and reached.n_max < now.n_max:
+        reached = reached.next()
+    if reached != now:
+        raise InputError(
+            f"{checkpoint} was trained on N = {ns[0]} to {ns[-1]}, which this {config.curriculum} "
+            f"curriculum, from N = {run.now.n_min} to {run.now.n_max} on, does not come to"
+        )
+    for name, p in model.named_parameters():
+        part = slice(now.heads.start, now.heads.stop) if name.startswith("head_") else slice(None)
+        run.parameters[name][part] = p.detach()[0]
+    if checkpoint.name != UNSOLVED:
+        after = now.next()
+        if after is None or (config.max_n is not None and after.n_max > config.max_n):
+            raise InputError(
+                f"{checkpoint} has solved all that this run is to be trained on: nothing is left to do"
+            )
+        now = after
+    return replace(run, now=now, epoch=epoch, from_epoch=epoch, generator=seeded(config.seed, 1, epoch))
+
+
+def drop_after(run: Run) -> None:
+    """Read what the files hold up to the run's epoch; what they hold of later ones does not count."""
+    run.history = [row for row in saved_history(run.folder) if int(row["epoch"]) <= run.epoch]
+    if (run.folder / "promotions.parquet").exists():
+        promotions = read_table(run.folder / "promotions.parquet", PROMOTION_COLUMNS)
+        run.promotions = promotions[promotions["epoch"] <= run.epoch]
+
+
+def save_config(run: Run, gone_on: dict[str, Any] | None = None) -> None:
+    """Write config.json; `gone_on` is noted as one more time that the run went on from a checkpoint."""
     path = run.folder / "config.json"
-    about = {
+    about: dict[str, Any] = {
         "train": asdict(run.config),
         "tsrnn": tsrnn.__version__,
         "torch": torch.__version__,
@@ -217,6 +206,10 @@ def save_config(run: Run) -> None:
     }
     if path.exists():  # where the run was begun stays on record
         about = read_json(path) | {"train": about["train"]}
+    if gone_on:
+        earlier: list[dict[str, Any]] = about.get("gone_on", [])
+        earlier = [each for each in earlier if each["epoch"] < gone_on["epoch"]]
+        about["gone_on"] = [*earlier, gone_on | {"torch": torch.__version__}]
     write(path, (json.dumps(about, indent=2) + "\n").encode())
 
 
@@ -236,6 +229,7 @@ def save_state(run: Run) -> None:
             tensors[f"{part}.{name}"] = p[: run.now.heads.stop] if name.startswith("head_") else p
     about = {
         "epoch": run.epoch,
+        "from_epoch": run.from_epoch,
         "n": [run.now.n_min, run.now.n_max],
         "ensemble": run.ensemble,
     }
@@ -262,11 +256,8 @@ def load_state(config: TrainConfig, folder: Path, path: Path) -> Run:
         getattr(run, part)[parameter][: len(saved)] = saved
     n_min, n_max = about["n"]
     run.now = replace(run.now, n_min=n_min, n_max=n_max)
-    run.epoch, run.ensemble = about["epoch"], about["ensemble"]
-    run.history = [row for row in saved_history(folder) if int(row["epoch"]) <= run.epoch]
-    if (folder / "promotions.parquet").exists():
-        promotions = read_table(folder / "promotions.parquet", PROMOTION_COLUMNS)
-        run.promotions = promotions[promotions["epoch"] <= run.epoch]
+    run.epoch, run.from_epoch, run.ensemble = about["epoch"], about["from_epoch"], about["ensemble"]
+    drop_after(run)
     return run
 
 

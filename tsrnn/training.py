@@ -8,7 +8,6 @@ Networks of an ensemble share only the arithmetic. Each draws its own data from 
 by its own gradient norm and promoted by its own accuracy, exactly as alone.
 """
 
-import ctypes
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -26,16 +25,17 @@ from tqdm import tqdm
 from tsrnn import InputError, tasks, zoo
 from tsrnn.analysis import measure
 from tsrnn.analysis.simulate import Protocol
-from tsrnn.config import TrainConfig
+from tsrnn.config import PRECISIONS, TrainConfig
 from tsrnn.files import write_table
+from tsrnn.folders import check_count, check_folder, claim, is_kept_only
 from tsrnn.model import LeakyRNN, initial_state
+from tsrnn.recurrence import onednn_is_exact
 from tsrnn.runs import (
     PROMOTION_COLUMNS,
+    UNSOLVED,
     Run,
-    check_count,
-    check_folder,
-    claim,
-    is_kept_only,
+    begin,
+    go_on,
     open_run,
     resume,
     save_promotions,
@@ -53,11 +53,13 @@ def train(
     base_path: str | Path | None = None,
     device: str = "cpu",
     progress: bool = True,
+    start: Path | None = None,
 ) -> list[Path]:
     """Train `runs` networks side by side, with seeds and network numbers counting up from those in `config`.
 
-    Whatever was trained before in these folders is continued from the last saved epoch, bit for bit. What has
-    come to its end stays as it is.
+    Whatever was trained before in these folders is continued from the last saved epoch, bit for bit, or,
+    where its state was not kept, from the newest checkpoint (see `runs`). What has come to its end stays as
+    it is. New ones begin from their seed, or from the checkpoint `start`, ours or the authors'.
 
     Returns:
         The folders: config.json, history.csv, promotions.parquet, checkpoints, state/.
@@ -75,11 +77,13 @@ def train(
     folders = [base / c.folder() for c in configs]
     for c, folder in zip(configs, folders, strict=True):
         check_folder(c, folder)
+        if start is not None:
+            go_on(begin(c), 0, start)  # InputError if it does not fit
     to_train = [(c, f) for c, f in zip(configs, folders, strict=True) if not is_kept_only(c, f)]
     with ExitStack() as stack:
         for _, folder in to_train:
             stack.enter_context(claim(folder))
-        ensemble = resume([open_run(c, f) for c, f in to_train]) if to_train else []
+        ensemble = resume([open_run(c, f, start) for c, f in to_train]) if to_train else []
         bar = stack.enter_context(tqdm(total=config.steps, unit="step", disable=not progress, leave=False))
         while active := [run for run in ensemble if not run.finished]:
             train_epoch(active, device, bar)
@@ -130,9 +134,9 @@ def draw_batch(runs: Sequence[Run], device: str = "cpu") -> Batch:
     )
 
 
-def batch_loss(model: LeakyRNN, batch: Batch) -> Tensor:
+def batch_loss(model: LeakyRNN, batch: Batch, products: torch.dtype | None = None) -> Tensor:
     """Cross-entropy at the last step, mean over sequences, summed over the heads in training: (K,)."""
-    logits = model.logits(model(batch.s, batch.initial, batch.starts), batch.heads)
+    logits = model.logits(model(batch.s, batch.initial, batch.starts, products), batch.heads)
     each = cross_entropy(logits.flatten(0, 2), batch.labels.flatten(), reduction="none")
     return (each.view(batch.labels.shape).mean(-1) * batch.trained).sum(1)
 
@@ -160,10 +164,16 @@ def assemble(runs: Sequence[Run], device: str) -> tuple[LeakyRNN, torch.optim.SG
     return model, optimiser
 
 
-def train_step(model: LeakyRNN, optimiser: torch.optim.SGD, batch: Batch, clip: float) -> Tensor:
-    """One update of all networks; returns their losses (K,)."""
+def train_step(
+    model: LeakyRNN,
+    optimiser: torch.optim.SGD,
+    batch: Batch,
+    clip: float,
+    products: torch.dtype | None = None,
+) -> Tensor:
+    """One update of all networks, with matrix products in this precision; returns their losses (K,)."""
     optimiser.zero_grad()
-    loss = batch_loss(model, batch)
+    loss = batch_loss(model, batch, products)
     loss.sum().backward()  # type: ignore[no-untyped-call]
     clip_gradients(model, clip)
     optimiser.step()
@@ -191,9 +201,10 @@ def train_epoch(runs: Sequence[Run], device: str, bar: "tqdm[Any]") -> None:
     model, optimiser = assemble(runs, device)
     bar.reset()
     bar.set_description(", ".join(f"network {r.config.network_number}: N = {r.now.n_max}" for r in runs[:4]))
-    loss = torch.zeros(len(runs), device=device)
-    for _ in range(runs[0].config.steps):
-        loss += train_step(model, optimiser, draw_batch(runs, device), runs[0].config.clip)
+    config, loss = runs[0].config, torch.zeros(len(runs), device=device)
+    for _ in range(config.steps):
+        batch = draw_batch(runs, device)
+        loss += train_step(model, optimiser, batch, config.clip, PRECISIONS[config.precision])
         bar.update()
     accuracies = test_accuracy(model, runs, device)
     seconds = time.perf_counter() - began
@@ -238,12 +249,17 @@ def finish_epoch(
             "promoted": promoted,
             "seconds": round(seconds, 2),
             "device": device_name(device),
+            "precision": run.config.precision,
+            "from_epoch": run.from_epoch,
         }
     )
     write_table(run.folder / "history.csv", pd.DataFrame(run.history))
+    model.heads = dict(zip(run.now.ns, run.now.heads, strict=True))
     if promoted:
-        model.heads = dict(zip(run.now.ns, run.now.heads, strict=True))
-        promote(run, model, accuracy)
+        promote(run, zoo.as_kept(model), accuracy)
+        zoo.remove_checkpoint(run.folder / UNSOLVED)
+    else:
+        zoo.save_checkpoint(model, run.folder, run.config.task, UNSOLVED, epoch=run.epoch)
     save_state(run)
 
 
@@ -278,8 +294,7 @@ def check_device(device: str) -> None:
 
 
 def device_name(device: str) -> str:
-    """What computes: the GPU by name, `cpu`, or `cpu (AVX-512)` if MKL was told to use it (see README)."""
+    """What computes: the GPU by name, or the CPU; there oneDNN where it can, which rounds differently."""
     if device.startswith("cuda"):
         return torch.cuda.get_device_name(device)
-    told = getattr(ctypes.CDLL(None), "mkl_serv_intel_cpu_true", None)
-    return "cpu (AVX-512)" if told is not None and told() else "cpu"
+    return "cpu (oneDNN)" if onednn_is_exact() else "cpu"

@@ -23,8 +23,9 @@ from tsrnn.analysis.interventions import (
 from tsrnn.analysis.measure import cheap, costly
 from tsrnn.analysis.simulate import Protocol
 from tsrnn.files import read_table, write_table
+from tsrnn.folders import claim
 from tsrnn.model import LeakyRNN
-from tsrnn.runs import PROMOTION_COLUMNS, claim, records, save_promotions
+from tsrnn.runs import PROMOTION_COLUMNS, records, save_promotions
 from tsrnn.training import check_device
 
 
