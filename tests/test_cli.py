@@ -7,6 +7,7 @@ import sys
 import pytest
 import typer
 
+from tsrnn import recurrence
 from tsrnn.cli import app, main
 
 
@@ -42,6 +43,10 @@ BAD = {
     ("-s", "-1"): "seed = -1: choose 0",
     ("--max-epochs", "0"): "max epochs = 0",
     ("--device", "tpu"): "unknown device 'tpu': choose cpu or cuda",
+    ("--precision", "float16"): "unknown precision 'float16': choose one of float32, bfloat16",
+    ("--from", "there/rnn_N2_N9.safetensors"): "no checkpoint there/rnn_N2_N9.safetensors",
+    ("--from", "there/rnn_N2_N9"): "there/rnn_N2_N9 is not a checkpoint in the published format",
+    ("--from", "there/mine"): "mine: a published checkpoint is called rnn_N<min>_N<max>",
 }
 
 
@@ -58,6 +63,20 @@ def test_cuda_without_cuda_is_refused(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     error = refused(capsys, monkeypatch, "train", "-s", "1", "--device", "cuda", "-b", str(tmp_path / "new"))
     assert "no CUDA device is available" in error and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("flags", "warned"), [({"avx2"}, True), ({"avx2", "avx512_bf16"}, False), (set(), False)]
+)
+def test_bfloat16_that_gains_nothing_is_said_in_one_line(flags, warned, capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(recurrence, "processor_flags", lambda: frozenset(flags))
+    options = "train --precision bfloat16 -nn 4 -s 1 --max-epochs 1".split()
+    monkeypatch.setattr(sys, "argv", ["tsrnn", *options, "-b", str(tmp_path)])
+    monkeypatch.setattr("tsrnn.training.train", lambda *arguments, **more: [])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 0
+    assert (capsys.readouterr().err.count("no instructions for bfloat16") == 1) == warned
 
 
 def test_a_path_that_cannot_be_written_is_refused(capsys, monkeypatch, tmp_path):

@@ -14,9 +14,10 @@ import torch
 from conftest import everything
 
 from tsrnn import zoo
+from tsrnn.batches import draw_batch
 from tsrnn.files import read_checksums, read_table
 from tsrnn.runs import PROMOTION_COLUMNS, begin, saved_history, seeded, states_on_disk
-from tsrnn.training import draw_batch, train
+from tsrnn.training import train
 
 # Threads that wait must not spin: two processes at once on two cores, beside other work, took five minutes.
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads()), "OMP_WAIT_POLICY": "PASSIVE"}
@@ -24,6 +25,7 @@ ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads()), "OM
 # Trains undisturbed, and again in fifty children, each killed at a random moment of up to three epochs' time.
 KILLER = """
 import json, os, random, signal, sys, time
+from tsrnn.batches import draw_batch
 from tsrnn.config import TrainConfig
 from tsrnn.training import train
 config, base = TrainConfig(**json.loads(sys.argv[1])), sys.argv[2]
@@ -140,7 +142,7 @@ def test_data_and_initial_weights_do_not_depend_on_the_ensemble(small):
 
     (together, batch), (alone, own) = drawn([3, 4, 5]), drawn([4])
     assert all(torch.equal(p, together[1].parameters[name]) for name, p in alone[0].parameters.items())
-    assert torch.equal(batch.s[1, batch.starts[1] :], own.s[0])
+    assert torch.equal(batch.s[1, : batch.lengths[1]], own.s[0])
     assert torch.equal(batch.labels[1], own.labels[0]) and torch.equal(batch.initial[1], own.initial[0])
     assert seeded(4, 0).initial_seed() != seeded(4, 1).initial_seed()
 

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from tsrnn import InputError
-from tsrnn.analysis.statistics import compare, in_words, interval, p_text, signed
+from tsrnn.analysis.statistics import compare, equivalence, in_words, interval, p_text, signed
 
 
 def test_the_tests_are_their_definitions():
@@ -36,6 +36,49 @@ def test_the_least_p_of_a_permutation_test_is_reached_by_samples_that_do_not_ove
         assert found["p_permutation"] == pytest.approx(found["p_least"])
     assert compare([1, 2], [3, 4])["p_least"] == pytest.approx(1 / 3)  # 2 of 6 ways
     assert compare([1, 3], [2, 4])["p_permutation"] > 1 / 3
+
+
+def test_equivalence_is_two_one_sided_tests_at_once():
+    samples = np.random.default_rng(1).normal(0.7, 0.5, (300, 4))
+    verdicts = {"equivalent": 0, "different": 0, "undecided": 0}
+    for x in samples:
+        found = equivalence(x, margin=0.7)
+        above = stats.ttest_1samp(x, -0.7, alternative="greater")
+        below = stats.ttest_1samp(x, 0.7, alternative="less")
+        assert found["p"] == pytest.approx(max(above.pvalue, below.pvalue))
+        assert (found["verdict"] == "equivalent") == (above.pvalue < 0.05 and below.pvalue < 0.05)
+        bounds = stats.ttest_1samp(x, 0).confidence_interval(0.9)
+        assert (found["low"], found["high"]) == pytest.approx((bounds.low, bounds.high))
+        assert (found["verdict"] == "different") == (bounds.low > 0.7 or bounds.high < -0.7)
+        verdicts[found["verdict"]] += 1
+    assert min(verdicts.values()) > 0
+
+
+def test_equivalence_knows_no_unit_no_sign_and_is_not_lost_in_a_larger_margin():
+    for x in np.random.default_rng(2).normal(0, 0.5, (300, 4)):
+        found, larger = equivalence(x, 0.5), equivalence(x, 0.8)
+        for same in (equivalence(1000 * x, 500), equivalence(-x, 0.5)):
+            assert same["verdict"] == found["verdict"] and same["p"] == pytest.approx(found["p"])
+        assert larger["p"] < found["p"]
+        assert found["verdict"] != "equivalent" or larger["verdict"] == "equivalent"
+        assert larger["verdict"] != "different" or found["verdict"] == "different"
+
+
+def test_at_the_margin_one_pair_of_samples_in_twenty_is_called_equivalent():
+    samples = np.random.default_rng(3).normal(0.7, 0.1, (3000, 4))
+    called = np.mean([equivalence(x, 0.7)["verdict"] == "equivalent" for x in samples])
+    assert called == pytest.approx(0.05, abs=0.01)
+
+
+def test_pairs_without_spread_and_what_is_refused():
+    found = equivalence([0, 0, 0, 0], 1)
+    assert (found["verdict"], found["p"], found["low"], found["high"]) == ("equivalent", 0, 0, 0)
+    assert equivalence([2, 2], 1)["verdict"] == "different" and equivalence([2, 2], 1)["p"] == 1
+    with pytest.raises(InputError, match="1 values"):
+        equivalence([0.5], 1)
+    for differences, margin in [([0, np.nan], 1), ([0, 1], 0), ([0, 1], np.nan)]:
+        with pytest.raises(InputError, match="have to be finite, the margin above 0"):
+            equivalence(differences, margin)
 
 
 def test_differences_in_words():

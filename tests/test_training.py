@@ -12,11 +12,12 @@ from naive import NaiveRNN
 from torch import nn
 
 from tsrnn import InputError, training, zoo
+from tsrnn.batches import Batch, draw_batch
 from tsrnn.config import TrainConfig
 from tsrnn.files import write
 from tsrnn.folders import claim
 from tsrnn.runs import begin, load_state, open_run, states_on_disk
-from tsrnn.training import Batch, assemble, draw_batch, train, train_step
+from tsrnn.training import assemble, train, train_step
 
 
 @pytest.mark.parametrize("kind", ["cumulative", "single"])

@@ -11,6 +11,8 @@ from tsrnn import InputError, evaluation, training, zoo
 from tsrnn.analysis import probes
 from tsrnn.config import TrainConfig
 from tsrnn.folders import place
+from tsrnn.recurrence import bfloat16_gains
+from tsrnn.replay import TOLERANCES, replay
 from tsrnn.runs import recorded_config
 
 app = typer.Typer(
@@ -152,6 +154,8 @@ def train(
         seed = recorded.get("seed", secrets.randbelow(2**32))
     config = TrainConfig(**values, seed=seed, network_number=network_number)
     typer.echo(f"network {network_number}, seed {seed}")
+    if precision == "bfloat16" and not bfloat16_gains(device):
+        typer.echo("this processor has no instructions for bfloat16: it gains nothing over float32", err=True)
     try:
         folders = training.train(config, runs, base, device, start=start)
     except KeyboardInterrupt:
@@ -255,6 +259,39 @@ def retrain(
     for folder in folders_of(networks, base_path):
         done = probes.add_retraining(folder, start, on or range(16, 47), epochs, device=device)
         typer.echo(f"{folder.name}: " + ("retrained" if done else "complete"))
+
+
+@app.command("replay")
+def replay_networks(
+    networks: Annotated[list[str], typer.Argument(help="Names of network folders.")],
+    epochs: Annotated[int, typer.Option(help="How many, from the first on.")] = 2,
+    base_path: BasePath = None,
+) -> None:
+    """Train the first epochs of networks anew, from config.json and seed, and compare with history.csv.
+
+    In brackets: how far from what was recorded. Nothing is written. An epoch takes 10 to 60 seconds. Exit
+    code 1 if anything differs by more than another processor's rounding explains.
+
+    Example: tsrnn replay single_parity_network_1
+    """
+    failed = False
+    for folder in folders_of(networks, base_path):
+        table = replay(folder, epochs)
+        verdict = f"ok  {folder.name}: as recorded"
+        if table["far"].any():
+            failed, far = True, table[table["far"]].iloc[0]
+            verdict = (
+                f"FAR {folder.name}: {far['quantity']} in epoch {far['epoch']} is {far['replayed']:.6g}, "
+                f"recorded {far['recorded']:.6g}; {far['tolerance']:.1g} apart is tolerated"
+            )
+        typer.echo(verdict)
+        for epoch in table["epoch"].unique():
+            rows = table[table["epoch"] == epoch].set_index("quantity")
+            now, apart = rows["replayed"].to_dict(), rows["difference"].to_dict()
+            values = ", ".join(f"{name} {now[name]:.6g} ({apart[name]:+.1g})" for name in TOLERANCES)
+            typer.echo(f"    epoch {epoch}, N = {now['N_min']:.0f} to {now['N_max']:.0f}: {values}")
+    if failed:
+        raise typer.Exit(1)
 
 
 zoo_app = typer.Typer(help="List the trained networks; `tsrnn zoo verify` checks them.")

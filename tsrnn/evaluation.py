@@ -11,11 +11,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from tsrnn import InputError, tasks, zoo
+from tsrnn.batches import draw_batch
 from tsrnn.config import TrainConfig
 from tsrnn.files import read, read_checksums
 from tsrnn.model import LeakyRNN, check_finite, initial_state
 from tsrnn.runs import Run, begin, records
-from tsrnn.training import assemble, draw_batch, test_accuracy, train_step
+from tsrnn.training import assemble, test_accuracy, train_step
 
 BATCH = 256
 
@@ -262,7 +263,7 @@ def retraining(
         network, optimiser = assemble([run], device)
         for epoch in range(epochs + 1):
             for _ in range(config.steps if epoch else 0):
-                train_step(network, optimiser, draw_batch([run], device), config.clip)
+                train_step(network, optimiser, draw_batch([run]).to(device), config.clip)
                 bar.update()
             [found] = test_accuracy(network, [run], device)
             rows.append({"N": config.first_n, "epoch": epoch, "accuracy": found[config.first_n]})

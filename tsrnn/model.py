@@ -111,7 +111,7 @@ class LeakyRNN(nn.Module):
         self,
         s: Tensor,
         initial: Tensor,
-        starts: Sequence[int] = (),
+        lengths: Sequence[int] = (),
         products: torch.dtype | None = None,
     ) -> Tensor:
         """The state at the end of a batch of sequences.
@@ -119,13 +119,24 @@ class LeakyRNN(nn.Module):
         Args:
             s: input (K, T, B).
             initial: r(0), (K, B, H).
-            starts: the step at which each network's sequence begins, (K,); default: at once.
+            lengths: the steps of each network's sequence, (K,); default: T.
             products: the precision of matrix products in training; default: that of the parameters.
 
         Returns:
-            r(T), (K, B, H).
+            r at the end of each sequence, (K, B, H).
         """
-        return recurrence.scan(*self.dynamics(), s, initial, self.architecture.activation, starts, products)
+        return recurrence.scan(*self.dynamics(), s, initial, self.architecture.activation, lengths, products)
+
+    @torch.no_grad()
+    def answers(self, s: Tensor, initial: Tensor, n: int) -> Tensor:
+        """What the head for n answers after every step of s (K, T, B), from r(0) on: 0 or 1, (K, T, B)."""
+        head = slice(self.heads[n], self.heads[n] + 1)
+        found = []
+        for block in recurrence.blocks(*self.dynamics(), s, initial, self.architecture.activation):
+            T, K, B, _ = block.shape
+            logits = self.logits(block.transpose(0, 1).flatten(1, 2), head)
+            found.append(logits[:, 0].argmax(-1).view(K, T, B))
+        return torch.cat(found, 1)
 
     def logits(self, r: Tensor, heads: slice = slice(None)) -> Tensor:
         """Readout of the state r (K, B, H) by these heads: (K, C, B, 2)."""

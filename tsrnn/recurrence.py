@@ -27,6 +27,7 @@ is.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -36,8 +37,6 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 LEAKY_SLOPE = 0.01
-# The last two columns of a state: 1, and the next input
-INPUTS = 2
 # Rows that begin at multiples of so many numbers are faster to multiply.
 ALIGNMENT = 8
 
@@ -87,6 +86,26 @@ class _Buffers:
 _buffers = _Buffers()
 
 
+def forget_buffers() -> None:
+    """Let go of all memory that is kept for the next batch."""
+    _buffers.free.clear()
+
+
+@cache
+def processor_flags() -> frozenset[str]:
+    """What Linux says this processor can do; nothing elsewhere."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    features = [line.split(":", 1)[1] for line in lines if line.startswith(("flags", "Features"))]
+    return frozenset(" ".join(features[:1]).split())
+
+
+def bfloat16_gains(device: str) -> bool:
+    """Whether products in bfloat16 are faster than in float32 there, as far as can be told."""
+    known = processor_flags()
+    return device != "cpu" or not known or bool(known & {"avx512_bf16", "amx_bf16", "bf16"})
+
+
 @cache
 def onednn_is_exact() -> bool:
     """Whether oneDNN may multiply float32 matrices: it is built in, and does not round them to bfloat16.
@@ -94,52 +113,76 @@ def onednn_is_exact() -> bool:
     torch takes it only where it may round. It does so on processors with AMX, and on no others; there it is
     not used. Where torch's default (MKL) leaves AVX-512 unused, as on AMD, oneDNN is up to twice as fast.
     """
-    amx = Path("/proc/cpuinfo").exists() and "amx_tile" in Path("/proc/cpuinfo").read_text()
-    if amx or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+    if "amx_tile" in processor_flags() or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
     x = torch.full((256, 256), 1 + 2.0**-20)  # rounded to bfloat16: 1
-    out = torch.empty_like(x)
-    _multiply_with_onednn(x, torch.eye(256), out)
-    return torch.equal(out, x)
+    with _through_onednn():
+        return torch.equal(x @ torch.eye(256), x)
 
 
-def _multiply_with_onednn(a: Tensor, b: Tensor, out: Tensor) -> None:
+@contextmanager
+def _through_onednn() -> Iterator[None]:
     settings = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
     before, settings.fp32_precision = settings.fp32_precision, "bf16"
     try:
-        torch.mm(a, b, out=out)
+        yield
     finally:
         settings.fp32_precision = before
 
 
+def fastest_products() -> AbstractContextManager[None]:
+    """Float32 products on the CPU by the fastest way that does not round, while this is entered."""
+    return _through_onednn() if onednn_is_exact() else nullcontext()
+
+
 def multiply(a: Tensor, b: Tensor, out: Tensor) -> None:
-    """out = a b for each of K networks, in full precision of their type.
+    """out = a b for each of K networks.
 
     On the CPU one after the other, so that a network of an ensemble is computed as it is alone.
     """
     if a.is_cuda:
         torch.bmm(a, b, out=out)
-        return
-    mm = _multiply_with_onednn if a.dtype == torch.float32 and onednn_is_exact() else torch.mm
-    for k in range(len(a)):
-        mm(a[k], b[k], out=out[k])
+    else:
+        for k in range(len(a)):
+            torch.mm(a[k], b[k], out=out[k])
 
 
-def _together(M: Tensor, bias: Tensor, weight: Tensor, dtype: torch.dtype) -> Tensor:
-    """A = [M, bias, weight], (K, P, P): the rows and columns that are not theirs are 0."""
+def _joined(M: Tensor, bias: Tensor, weight: Tensor, dtype: torch.dtype) -> Tensor:
+    """Aᵀ, (K, P, H), of A = [M, bias, weight]; what else there is in P rows is 0."""
     K, H, _ = M.shape
-    P = -(-(H + INPUTS) // ALIGNMENT) * ALIGNMENT
-    A = torch.zeros(K, P, P, dtype=dtype, device=M.device)
-    A[:, :H, :H], A[:, :H, H], A[:, :H, H + 1] = M, bias[:, 0], weight[:, 0]
-    return A
+    columns = -(-(H + 2) // ALIGNMENT) * ALIGNMENT
+    joined = torch.zeros(K, columns, H, dtype=dtype, device=M.device)
+    joined[:, :H], joined[:, H : H + 1], joined[:, H + 1 : H + 2] = M.mT, bias, weight
+    return joined
 
 
-def _inputs(s: Tensor, dtype: torch.dtype) -> Tensor:
-    """[1, s(t+1)] beside r(t), for t = 0 ... T; after the last step there is none, and 0 stands for it."""
-    K, T, B = s.shape
-    inputs = torch.zeros(K, T + 1, B, INPUTS, dtype=dtype, device=s.device)
-    inputs[..., 0], inputs[:, :T, :, 1] = 1, s
-    return inputs
+def _fill_inputs(x: Tensor, s: Tensor, H: int) -> None:
+    """Put [1, s(t+1)] beside r(t) in x (K, T + 1, B, P), and 0 into the columns that pad it."""
+    x[..., H:] = 0
+    x[..., H] = 1
+    x[:, : s.shape[1], :, H + 1] = s
+
+
+def _run(
+    x: Tensor,
+    phi: Tensor,
+    joined: Tensor,
+    leak: Tensor | None,
+    r: Tensor,
+    activation: Activation,
+) -> None:
+    """All steps from x(0) on, in place; x (K, T + 1, B, P) with its inputs; phi (K, T, B, H), of x or apart.
+
+    With a leak, r (K, B, H) is the state in full precision, and goes along.
+    """
+    H, xs, phis = phi.shape[-1], x.unbind(1), phi.unbind(1)
+    with fastest_products():
+        for t, out in enumerate(phis):
+            multiply(xs[t], joined, out)
+            activation.apply_(out)
+            if leak is not None:
+                r.lerp_(out.to(r.dtype), leak)
+                xs[t + 1][..., :H] = r
 
 
 class _Scan(torch.autograd.Function):
@@ -152,67 +195,60 @@ class _Scan(torch.autograd.Function):
         leak: Tensor | None,
         s: Tensor,
         initial: Tensor,
-        starts: Sequence[int],
+        lengths: Sequence[int],
         activation: Activation,
         dtype: torch.dtype,
     ) -> Tensor:
         (K, T, B), H = s.shape, M.shape[-1]
-        A, inputs = _together(M, bias, weight, dtype), _inputs(s, dtype)
-        forward = A.mT.contiguous()  # faster than a view
-        x = _buffers.take((K, T + 1, B, A.shape[-1]), A)
-        # φ is kept apart from r only where a leak mixes it with the past
-        phi = x[:, 1:] if leak is None else _buffers.take((K, T, B, A.shape[-1]), A)
-        x[:, 0] = 0
+        joined = _joined(M, bias, weight, dtype)
+        x = _buffers.take((K, T + 1, B, joined.shape[1]), joined)
+        _fill_inputs(x, s, H)
         x[:, 0, :, :H] = initial
-        x[:, 0, :, H : H + INPUTS] = inputs[:, 0]
-        r = initial.clone()  # with a leak, in full precision
-        for t in range(T):
-            multiply(x[:, t], forward, phi[:, t])
-            activation.apply_(phi[:, t])
-            if leak is not None:
-                r.lerp_(phi[:, t, :, :H].to(r.dtype), leak)
-                x[:, t + 1, :, :H] = r
-            for k, start in enumerate(starts):
-                if t < start:
-                    x[k, t + 1, :, :H] = r[k] = initial[k]
-            x[:, t + 1, :, H : H + INPUTS] = inputs[:, t + 1]
-        ctx.save_for_backward(A, leak)  # type: ignore[arg-type]
-        ctx.x, ctx.phi, ctx.starts, ctx.activation, ctx.H = x, phi, starts, activation, H  # type: ignore[attr-defined]
-        return x[:, T, :, :H].to(M.dtype, copy=True) if leak is None else r
+        # φ is kept apart from r only where a leak mixes it with the past
+        phi = x[:, 1:, :, :H] if leak is None else _buffers.take((K, T, B, H), joined)
+        _run(x, phi, joined, leak, initial.clone(), activation)
+        ctx.save_for_backward(joined, leak)  # type: ignore[arg-type]
+        ctx.x, ctx.phi, ctx.lengths, ctx.activation = x, phi, lengths, activation  # type: ignore[attr-defined]
+        return torch.stack([x[k, end, :, :H] for k, end in enumerate(lengths)]).to(M.dtype)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):  # type: ignore[no-untyped-def]
         if ctx.x is None:
             raise RuntimeError("the recurrence keeps no states after backward: run it forward again")
-        A, leak = ctx.saved_tensors
-        x, phi, H = ctx.x, ctx.phi, ctx.H
-        K, T, B, P = phi.shape
-        G = _buffers.take((K, T, B, P), A)
-        back = A.new_zeros(K, B, P)  # G(t) M
-        back[..., :H] = grad
-        g, grad_leak = grad.clone(), None if leak is None else torch.zeros_like(leak)
-        for t in range(T - 1, -1, -1):
-            for k, start in enumerate(ctx.starts):
-                if t < start:
-                    g[k] = back[k] = 0
-            if leak is not None:
-                grad_leak += (g * (phi[:, t, :, :H] - x[:, t, :, :H])).sum(1, keepdim=True)
-                scaled = g * leak
-                g -= scaled
-                back[..., :H] = scaled
-            ctx.activation.backward(back, phi[:, t], G[:, t])
-            if t > 0:
-                multiply(G[:, t], A, back)
-            if leak is not None:
-                g += back[..., :H]
-        grad_A = A.new_empty(K, P, P)
-        multiply(G.view(K, T * B, P).mT, x[:, :T].reshape(K, T * B, P), grad_A)
+        joined, leak = ctx.saved_tensors
+        x, phi = ctx.x, ctx.phi
+        K, T, B, H = phi.shape
+        M = joined[:, :H].mT.contiguous()
+        G = _buffers.take((K, T, B, H), M)
+        back = M.new_zeros(K, B, H)  # G(t) M, and at a network's last step what comes from its readout
+        g, grad_leak = torch.zeros_like(grad), None if leak is None else torch.zeros_like(leak)
+        xs, phis, Gs = x.unbind(1), phi.unbind(1), G.unbind(1)
+        ends: dict[int, list[int]] = {}
+        for k, end in enumerate(ctx.lengths):
+            ends.setdefault(end, []).append(k)
+        with fastest_products():
+            for t in range(T - 1, -1, -1):
+                for k in ends.get(t + 1, ()):
+                    g[k] = back[k] = grad[k]
+                if leak is not None:
+                    grad_leak += (g * (phis[t] - xs[t][..., :H])).sum(1, keepdim=True)
+                    back.copy_(g * leak)
+                    g -= g * leak
+                ctx.activation.backward(back, phis[t], Gs[t])
+                if t > 0:
+                    multiply(Gs[t], M, back)
+                if leak is not None:
+                    g += back
+            for k, end in enumerate(ctx.lengths):
+                x[k, end:] = 0  # it ran on after its end, maybe to infinity; G is 0 there
+            grad_joined = torch.empty_like(joined)
+            multiply(x[:, :T].reshape(K, T * B, -1).mT, G.view(K, T * B, H), grad_joined)
         _buffers.give_back(*([x, G] if leak is None else [x, G, phi]))
         ctx.x = ctx.phi = None
-        grad_A = grad_A[:, :H].to(grad.dtype)
-        drive = grad_A[:, None, :, H], grad_A[:, None, :, H + 1]
-        return grad_A[..., :H], *drive, grad_leak, None, None, None, None, None
+        grad_joined = grad_joined.to(grad.dtype)
+        drive = grad_joined[:, H : H + 1], grad_joined[:, H + 1 : H + 2]
+        return grad_joined[:, :H].mT, *drive, grad_leak, None, None, None, None, None
 
 
 def scan(
@@ -223,7 +259,7 @@ def scan(
     s: Tensor,
     initial: Tensor,
     activation: str,
-    starts: Sequence[int] = (),
+    lengths: Sequence[int] = (),
     products: torch.dtype | None = None,
 ) -> Tensor:
     """The state after the last step, differentiable in M, bias, weight and leak.
@@ -235,45 +271,52 @@ def scan(
         s: (K, T, B), the input.
         initial: (K, B, H), r(0); no gradient flows to it.
         activation: a key of `ACTIVATIONS`.
-        starts: the step (K) at which each network's own sequence begins; until then it stays at `initial`.
+        lengths: the steps (K) of each network's own sequence; what s has after them does not count.
+            Default: T.
         products: the precision that matrices are multiplied in where there is a gradient; default: that of M.
 
     Returns:
-        r(T), (K, B, H). Without gradient only two states are ever in memory.
+        r at the end of each sequence, (K, B, H). Without gradient only a block of states is ever in memory.
     """
+    lengths = lengths or [s.shape[1]] * len(s)
     if torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in (M, bias, weight, leak)):
         last: Tensor = _Scan.apply(  # type: ignore[no-untyped-call]
-            M, bias, weight, leak, s, initial, starts, ACTIVATIONS[activation], products or M.dtype
+            M, bias, weight, leak, s, initial, lengths, ACTIVATIONS[activation], products or M.dtype
         )
         return last
-    r = initial
-    for t, r in enumerate(states(M, bias, weight, leak, s, initial, activation)):
-        for k, start in enumerate(starts):
-            if t < start:
-                r[k] = initial[k]
-    return r.clone()
+    last, first = initial.clone(), 0
+    for block in blocks(M, bias, weight, leak, s, initial, activation):
+        for k, end in enumerate(lengths):
+            if first < end <= first + len(block):
+                last[k] = block[end - first - 1, k]
+        first += len(block)
+    return last
 
 
 @torch.no_grad()
-def states(
-    M: Tensor, bias: Tensor, weight: Tensor, leak: Tensor | None, s: Tensor, initial: Tensor, activation: str
+def blocks(
+    M: Tensor,
+    bias: Tensor,
+    weight: Tensor,
+    leak: Tensor | None,
+    s: Tensor,
+    initial: Tensor,
+    activation: str,
+    length: int = 8,
 ) -> Iterator[Tensor]:
-    """Yields r(1), ..., r(T), each (K, B, H), valid until the next one. Arguments as `scan`."""
+    """All states r(1), ..., r(T), in blocks of `length`: (≤ length, K, B, H), each valid until the next.
+
+    Arguments as `scan`, in the precision of M.
+    """
     (K, T, B), H = s.shape, M.shape[-1]
-    A, inputs, apply_ = (
-        _together(M, bias, weight, M.dtype),
-        _inputs(s, M.dtype),
-        ACTIVATIONS[activation].apply_,
-    )
-    forward = A.mT.contiguous()
-    x, phi = A.new_zeros(2, K, B, A.shape[-1])
-    x[..., :H], x[..., H : H + INPUTS] = initial, inputs[:, 0]
-    for t in range(T):
-        multiply(x, forward, phi)
-        apply_(phi)
-        if leak is None:
-            x, phi = phi, x
-        else:
-            x[..., :H].lerp_(phi[..., :H], leak)
-        x[..., H : H + INPUTS] = inputs[:, t + 1]
-        yield x[..., :H]
+    joined, r = _joined(M, bias, weight, M.dtype), initial.clone()
+    x = joined.new_empty(K, min(length, T) + 1, B, joined.shape[1])
+    phi = x[:, 1:, :, :H] if leak is None else joined.new_empty(K, x.shape[1] - 1, B, H)
+    for first in range(0, T, length):
+        now = s[:, first : first + length]
+        n = now.shape[1]
+        _fill_inputs(x, now, H)
+        x[:, 0, :, :H] = r
+        _run(x, phi[:, :n], joined, leak, r, ACTIVATIONS[activation])
+        r.copy_(x[:, n, :, :H])
+        yield x[:, 1 : n + 1, :, :H].transpose(0, 1)

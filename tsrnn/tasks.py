@@ -1,7 +1,8 @@
 """The memory tasks: what a bit sequence is, and what is asked of it (paper, section 2.2).
 
 A task is two functions. `draw` makes a batch of bit sequences, `label` says what the answer is for one N.
-To add a task, write these two and add a line to `TASKS`.
+To add a task, write these two and add a line to `TASKS`. Where the answers for many N have work in common, a
+third does it once.
 
 Everything is time first: `bits[t, b]` is the bit that sequence b shows at step t, and the answer is asked
 for at the last step, `bits[-1]`.
@@ -18,10 +19,14 @@ from tsrnn import InputError
 
 @dataclass(frozen=True)
 class Task:
-    """`draw(length, batch, generator)` gives bits (T, B); `label(bits, n)` gives the answer, 0 or 1, (B,)."""
+    """`draw(length, batch, generator)` gives bits (T, B); `label(bits, n)` gives the answer, 0 or 1, (B,).
+
+    `label_all(bits, ns)`, (len(ns), B), is for speed only: without it `label` is called for every N.
+    """
 
     draw: Callable[[int, int, torch.Generator], Tensor]
     label: Callable[[Tensor, int], Tensor]
+    label_all: Callable[[Tensor, Sequence[int]], Tensor] | None = None
 
 
 def draw_biased(length: int, batch: int, generator: torch.Generator) -> Tensor:
@@ -53,9 +58,20 @@ def delayed_match(bits: Tensor, n: int) -> Tensor:
     return (bits[-n] == bits[-1]).long()
 
 
+def all_parities(bits: Tensor, ns: Sequence[int]) -> Tensor:
+    """`parity` for every n, from one running sum back in time."""
+    sums = bits[-max(ns) :].flip(0).cumsum(0)
+    return sums[[n - 1 for n in ns]].long() % 2
+
+
+def all_delayed_matches(bits: Tensor, ns: Sequence[int]) -> Tensor:
+    """`delayed_match` for every n, from one comparison."""
+    return (bits[[-n for n in ns]] == bits[-1]).long()
+
+
 TASKS = {
-    "parity": Task(draw_biased, parity),
-    "dms": Task(draw_fair, delayed_match),
+    "parity": Task(draw_biased, parity, all_parities),
+    "dms": Task(draw_fair, delayed_match, all_delayed_matches),
 }
 
 
@@ -72,6 +88,8 @@ def labels(task: Task, bits: Tensor, ns: Sequence[int]) -> Tensor:
         raise InputError(
             f"cannot ask for N = {list(ns)} of {len(bits)} bits: each N must be 1 to {len(bits)}"
         )
+    if task.label_all is not None:
+        return task.label_all(bits, ns)
     return torch.stack([task.label(bits, n) for n in ns])
 
 

@@ -8,10 +8,11 @@ Networks of an ensemble share only the arithmetic. Each draws its own data from 
 by its own gradient norm and promoted by its own accuracy, exactly as alone.
 """
 
+import math
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,14 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
-from tsrnn import InputError, tasks, zoo
+from tsrnn import InputError, zoo
 from tsrnn.analysis import measure
 from tsrnn.analysis.simulate import Protocol
+from tsrnn.batches import Batch, draw_batches
 from tsrnn.config import PRECISIONS, TrainConfig
 from tsrnn.files import write_table
 from tsrnn.folders import check_count, check_folder, claim, is_kept_only
-from tsrnn.model import LeakyRNN, initial_state
+from tsrnn.model import LeakyRNN
 from tsrnn.recurrence import onednn_is_exact
 from tsrnn.runs import (
     PROMOTION_COLUMNS,
@@ -43,7 +45,7 @@ from tsrnn.runs import (
 )
 
 # A checkpoint is kept where the newest N reaches or passes one of these (the paper's retraining starts from
-# 16), and always the last one.
+# 16), and always the last one. Where nothing is measured at promotions, every tenth N waits for it.
 MILESTONES = (5, 10, 16, 20, 30, 50, 75, 100)
 
 
@@ -68,12 +70,29 @@ def train(
         InputError: before any work, if a folder holds a different run, is in use or cannot be written,
             or there is no such device.
     """
-    check_device(device)
     check_count(runs)
     base = Path(base_path) if base_path is not None else zoo.default_base_path()
     configs = [
         replace(config, seed=config.seed + i, network_number=config.network_number + i) for i in range(runs)
     ]
+    return train_together(configs, base, device, progress, start)
+
+
+def train_together(
+    configs: Sequence[TrainConfig],
+    base: Path,
+    device: str = "cpu",
+    progress: bool = True,
+    start: Path | None = None,
+    minutes: float = math.inf,
+) -> list[Path]:
+    """Train networks side by side, which differ in task, curriculum, seed and number at the most.
+
+    Stops before an epoch that would not end within so many minutes, if it takes as long as the last one.
+    All else as `train`.
+    """
+    check_device(device)
+    began = time.perf_counter()
     folders = [base / c.folder() for c in configs]
     for c, folder in zip(configs, folders, strict=True):
         check_folder(c, folder)
@@ -84,59 +103,24 @@ def train(
         for _, folder in to_train:
             stack.enter_context(claim(folder))
         ensemble = resume([open_run(c, f, start) for c, f in to_train]) if to_train else []
-        bar = stack.enter_context(tqdm(total=config.steps, unit="step", disable=not progress, leave=False))
+        steps = configs[0].steps
+        bar = stack.enter_context(tqdm(total=steps, unit="step", disable=not progress, leave=False))
+        last = 0.0
         while active := [run for run in ensemble if not run.finished]:
+            now = time.perf_counter()
+            if now - began + last > 60 * minutes:
+                break
             train_epoch(active, device, bar)
+            last = time.perf_counter() - now
     return folders
 
 
 # ---------------------------------------------------------------- one epoch
 
 
-@dataclass
-class Batch:
-    """Input of K networks, each with its own length and heads, right-aligned in time and padded in heads."""
-
-    s: Tensor  # (K, T, B)
-    starts: list[int]  # (K,) the step at which each sequence begins; empty: all at once
-    initial: Tensor  # (K, B, H)
-    heads: slice  # the C heads that any of the networks trains
-    labels: Tensor  # (K, C, B)
-    trained: Tensor  # (K, C) 1 where the network trains that head
-
-
-def draw_batch(runs: Sequence[Run], device: str = "cpu") -> Batch:
-    """The next batch of every run, from the run's own generator (on the CPU: the same for any device)."""
-    size, heads = runs[0].config.batch_size, [run.now.heads for run in runs]
-    first, last = min(h.start for h in heads), max(h.stop for h in heads)
-    bits, initial = [], []
-    labels = torch.zeros(len(runs), last - first, size, dtype=torch.long)
-    trained = torch.zeros(len(runs), last - first)
-    for k, run in enumerate(runs):
-        task, g = tasks.get_task(run.config.task), run.generator
-        bits.append(task.draw(tasks.draw_length(run.now.n_max, g), size, g))
-        initial.append(initial_state(size, run.config.neurons, g))
-        mine = slice(heads[k].start - first, heads[k].stop - first)
-        labels[k, mine] = tasks.labels(task, bits[k], run.now.ns)
-        trained[k, mine] = 1
-    T = max(len(b) for b in bits)
-    s = torch.zeros(len(runs), T, size)
-    for k, b in enumerate(bits):
-        s[k, T - len(b) :] = b
-    starts = [T - len(b) for b in bits] if len(runs) > 1 else []
-    return Batch(
-        s.to(device),
-        starts,
-        torch.stack(initial).to(device),
-        slice(first, last),
-        labels.to(device),
-        trained.to(device),
-    )
-
-
 def batch_loss(model: LeakyRNN, batch: Batch, products: torch.dtype | None = None) -> Tensor:
     """Cross-entropy at the last step, mean over sequences, summed over the heads in training: (K,)."""
-    logits = model.logits(model(batch.s, batch.initial, batch.starts, products), batch.heads)
+    logits = model.logits(model(batch.s, batch.initial, batch.lengths, products), batch.heads)
     each = cross_entropy(logits.flatten(0, 2), batch.labels.flatten(), reduction="none")
     return (each.view(batch.labels.shape).mean(-1) * batch.trained).sum(1)
 
@@ -185,9 +169,8 @@ def test_accuracy(model: LeakyRNN, runs: Sequence[Run], device: str) -> list[dic
     """Accuracy of each network on each N that it trains, over `test_batches` fresh batches."""
     batches = runs[0].config.test_batches
     right = [np.zeros(len(run.now.ns)) for run in runs]
-    for _ in range(batches):
-        batch = draw_batch(runs, device)
-        answers = model.logits(model(batch.s, batch.initial, batch.starts), batch.heads).argmax(-1)
+    for batch in draw_batches(runs, batches, device):
+        answers = model.logits(model(batch.s, batch.initial, batch.lengths), batch.heads).argmax(-1)
         correct = (answers == batch.labels).sum(-1).cpu().numpy()
         for k, trained in enumerate(batch.trained.bool().cpu().numpy()):
             right[k] += correct[k, trained]
@@ -198,16 +181,37 @@ def test_accuracy(model: LeakyRNN, runs: Sequence[Run], device: str) -> list[dic
 def train_epoch(runs: Sequence[Run], device: str, bar: "tqdm[Any]") -> None:
     """Train all runs for an epoch, test, promote, and save each."""
     began = time.perf_counter()
+    model, losses, accuracies = train_and_test(runs, device, bar)
+    seconds = time.perf_counter() - began
+    for k, run in enumerate(runs):
+        run.ensemble = [r.config.network_number for r in runs]
+        finish_epoch(run, model.select([k]).cpu(), losses[k], accuracies[k], seconds, device)
+        row = run.history[-1]
+        newest = row["newest_accuracy"]
+        bar.set_postfix_str(f"newest {newest:.1%}, {60 / seconds:.2f} epochs/min")
+        if row["promoted"] and not bar.disable:
+            bar.write(
+                f"network {run.config.network_number} solved N = {row['N_max']} in epoch {run.epoch}: newest "
+                f"{newest:.2%}, mean {row['accuracy']:.2%}, mean tau {row['tau_mean']:.3f}"
+            )
+
+
+def train_and_test(
+    runs: Sequence[Run], device: str, bar: "tqdm[Any]"
+) -> tuple[LeakyRNN, list[float], list[dict[int, float]]]:
+    """Train all runs for an epoch and test them, in memory only: neither promoted nor saved.
+
+    Returns:
+        The K networks as one model, each one's mean loss over the steps, and its accuracy (0 to 1) on each N.
+    """
     model, optimiser = assemble(runs, device)
     bar.reset()
     bar.set_description(", ".join(f"network {r.config.network_number}: N = {r.now.n_max}" for r in runs[:4]))
     config, loss = runs[0].config, torch.zeros(len(runs), device=device)
-    for _ in range(config.steps):
-        batch = draw_batch(runs, device)
+    for batch in draw_batches(runs, config.steps, device):
         loss += train_step(model, optimiser, batch, config.clip, PRECISIONS[config.precision])
         bar.update()
     accuracies = test_accuracy(model, runs, device)
-    seconds = time.perf_counter() - began
     for k, run in enumerate(runs):
         run.parameters = {name: p.detach()[k].cpu().clone() for name, p in model.named_parameters()}
         run.momentum = {
@@ -216,37 +220,33 @@ def train_epoch(runs: Sequence[Run], device: str, bar: "tqdm[Any]") -> None:
             if p.requires_grad
         }
         run.epoch += 1
-        run.ensemble = [r.config.network_number for r in runs]
-        mean_loss = float(loss[k]) / run.config.steps
-        finish_epoch(run, model.select([k]).cpu(), mean_loss, accuracies[k], seconds, device)
-        newest = accuracies[k][max(accuracies[k])]
-        bar.set_postfix_str(f"newest {newest:.1%}, {60 / seconds:.2f} epochs/min")
-        row = run.history[-1]
-        if row["promoted"] and not bar.disable:
-            bar.write(
-                f"network {run.config.network_number} solved N = {row['N_max']} in epoch {run.epoch}: newest "
-                f"{newest:.2%}, mean {row['accuracy']:.2%}, mean tau {row['tau_mean']:.3f}"
-            )
+    return model, [total / config.steps for total in loss.tolist()], accuracies
+
+
+def result(run: Run, model: LeakyRNN, loss: float, accuracy: dict[int, float]) -> dict[str, Any]:
+    """What an epoch came to, as in history.csv: loss, accuracies, tau, and whether the run is promoted."""
+    mean, newest = float(np.mean(list(accuracy.values()))), accuracy[run.now.n_max]
+    tau = model.effective_tau[0].detach()
+    return {
+        "epoch": run.epoch,
+        "N_min": run.now.n_min,
+        "N_max": run.now.n_max,
+        "loss": loss,
+        "accuracy": mean,
+        "newest_accuracy": newest,
+        "tau_mean": tau.mean().item(),
+        "tau_sd": tau.std(correction=0).item(),
+        "promoted": mean > run.config.promotion and newest > run.config.promotion,
+    }
 
 
 def finish_epoch(
     run: Run, model: LeakyRNN, loss: float, accuracy: dict[int, float], seconds: float, device: str
 ) -> None:
     """Record an epoch, promote the run if it earned it, and save. `state/` comes last: it makes it count."""
-    mean, newest = float(np.mean(list(accuracy.values()))), accuracy[run.now.n_max]
-    promoted = mean > run.config.promotion and newest > run.config.promotion
-    tau = model.effective_tau[0].detach()
     run.history.append(
-        {
-            "epoch": run.epoch,
-            "N_min": run.now.n_min,
-            "N_max": run.now.n_max,
-            "loss": loss,
-            "accuracy": mean,
-            "newest_accuracy": newest,
-            "tau_mean": tau.mean().item(),
-            "tau_sd": tau.std(correction=0).item(),
-            "promoted": promoted,
+        result(run, model, loss, accuracy)
+        | {
             "seconds": round(seconds, 2),
             "device": device_name(device),
             "precision": run.config.precision,
@@ -255,7 +255,7 @@ def finish_epoch(
     )
     write_table(run.folder / "history.csv", pd.DataFrame(run.history))
     model.heads = dict(zip(run.now.ns, run.now.heads, strict=True))
-    if promoted:
+    if run.history[-1]["promoted"]:
         promote(run, zoo.as_kept(model), accuracy)
         zoo.remove_checkpoint(run.folder / UNSOLVED)
     else:
@@ -275,14 +275,19 @@ def promote(run: Run, model: LeakyRNN, accuracy: dict[int, float]) -> None:
     save_promotions(run.folder, run.promotions)
     saved = zoo.save_checkpoint(model, run.folder, run.config.task)
     if before:
-        # the one before was the last until now: keep it only if it passed a milestone
+        # the one before was the last until now: keep it only if it passed a milestone, or is to be measured
         earlier = before[-2] if len(before) > 1 else 0
-        if not any(earlier < m <= before[-1] for m in MILESTONES):
+        waits = not run.config.measure_steps and before[-1] % 10 == 0
+        if not waits and not any(earlier < m <= before[-1] for m in MILESTONES):
             for path in zoo.checkpoints(run.folder):
                 if path != saved and zoo.largest_n(path) == before[-1]:
                     zoo.remove_checkpoint(path)
-    after = run.now.next()
-    run.now = after or run.now
+    move_on(run)
+
+
+def move_on(run: Run) -> None:
+    """To what the curriculum trains after a success; the last N stays where there is nothing more."""
+    run.now = run.now.next() or run.now
 
 
 def check_device(device: str) -> None:

@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from tsrnn import InputError, recurrence, tasks
+from tsrnn import InputError, tasks
 from tsrnn.evaluation import BATCH, check_heads, check_one, last_states
 from tsrnn.model import LeakyRNN
 
@@ -140,8 +140,5 @@ def things(
 def answers(model: LeakyRNN, n: int, bits: Tensor, initial: Tensor) -> Tensor:
     """What one network answers for n in a state (1, B, H), then after each of bits (T, B): (T + 1, B)."""
     head = slice(model.heads[n], model.heads[n] + 1)
-    s = bits[None].to(model.b)
-    found = [model.logits(initial, head)[0, 0].argmax(-1)]
-    for r in recurrence.states(*model.dynamics(), s, initial, model.architecture.activation):
-        found.append(model.logits(r, head)[0, 0].argmax(-1))
-    return torch.stack(found).cpu()
+    now = model.logits(initial, head)[:, 0].argmax(-1)
+    return torch.cat([now, model.answers(bits[None].to(model.b), initial, n)[0]]).cpu()

@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from tsrnn import InputError, recurrence, tasks
+from tsrnn import InputError, tasks
 from tsrnn.evaluation import check_heads, check_one
 from tsrnn.model import LeakyRNN, initial_state
 
@@ -57,16 +57,10 @@ def stream_accuracy(model: LeakyRNN, task: str, n: int, stream: Stream) -> Tenso
     bits = tasks.draw_fair(stream.warm_up + stream.steps, stream.repetitions, generator)
     initial = initial_state(stream.repetitions, H, generator).expand(K, -1, -1).to(model.b)
     s = bits.expand(K, -1, -1).to(model.b)
-    head = slice(model.heads[n], model.heads[n] + 1)
-    answers = torch.stack(
-        [
-            model.logits(r, head)[:, 0].argmax(-1)
-            for r in recurrence.states(*model.dynamics(), s, initial, model.architecture.activation)
-        ]
-    )[stream.warm_up :]  # (T, K, R)
+    answers = model.answers(s, initial, n)[:, stream.warm_up :]  # (K, T, R)
     windows = bits[stream.warm_up - n + 1 :].unfold(0, n, 1)  # (T, R, n): the last n bits at each step
-    right = chosen.label(windows.flatten(0, 1).T, n).view(len(windows), 1, -1)
-    return (answers.cpu() == right).double().mean(0)
+    right = chosen.label(windows.flatten(0, 1).T, n).view(len(windows), -1)
+    return (answers.cpu() == right).double().mean(1)
 
 
 def damaged_accuracy(

@@ -48,17 +48,14 @@ def simulate(model: LeakyRNN, protocol: Protocol) -> Iterator[Tensor]:
     generator = torch.Generator().manual_seed(protocol.seed)
     bits = tasks.draw_biased(protocol.burn_in + protocol.steps, protocol.trials, generator)
     initial = initial_state(protocol.trials, H, generator).expand(K, -1, -1).to(model.b)
-    dynamics, activation = model.dynamics(), model.architecture.activation
-    r = initial.new_empty(BLOCK, K, protocol.trials, H)
-    for first in range(0, len(bits), BLOCK):
-        s = bits[first : first + BLOCK].expand(K, -1, -1).to(model.b)
-        for t, state in enumerate(recurrence.states(*dynamics, s, initial, activation)):
-            r[t] = state
-        initial = r[s.shape[1] - 1].clone()
-        if not initial.isfinite().all():
+    s, activation = bits.to(model.b).expand(K, -1, -1), model.architecture.activation
+    first = 0
+    for r in recurrence.blocks(*model.dynamics(), s, initial, activation, length=BLOCK):
+        if not r[-1].isfinite().all():
             raise InputError("the activity of this network grows beyond all bounds")
-        if first + BLOCK > protocol.burn_in:
-            yield r[max(0, protocol.burn_in - first) : s.shape[1]]
+        if first + len(r) > protocol.burn_in:
+            yield r[max(0, protocol.burn_in - first) :]
+        first += len(r)
 
 
 class Collector(Interface):

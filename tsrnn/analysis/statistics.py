@@ -1,4 +1,4 @@
-"""How sure a number is, and whether two samples differ: the paper's t-test, and one that assumes less.
+"""How sure a number is, and whether two samples differ (the paper's t-test, one that assumes less) or do not.
 
 The last three functions say so in words, the same ones throughout the book.
 """
@@ -6,6 +6,7 @@ The last three functions say so in words, the same ones throughout the book.
 import warnings
 from collections.abc import Sequence
 from math import comb
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -58,6 +59,36 @@ def compare(a: Sequence[float], b: Sequence[float], seed: int = 0) -> dict[str, 
         "n_a": len(x),
         "n_b": len(y),
     }
+
+
+def equivalence(differences: Sequence[float], margin: float, alpha: float = 0.05) -> dict[str, Any]:
+    """Whether a mean difference of pairs is within ±margin: two one-sided t-tests, each at level alpha.
+
+    Both reject exactly if the 1 − 2 alpha interval of the mean lies within the margin. A t-test for a
+    difference that fails says less: with few pairs it always does.
+
+    Returns:
+        `mean`, `sd`, `n` of the differences, and the bounds `low`, `high` of the mean's 1 − 2 alpha interval;
+        `p`, the larger one of the two tests; `verdict`: "equivalent" if the interval is within the margin,
+        "different" if it is wholly beyond, else "undecided".
+
+    Raises:
+        InputError: fewer than 2 differences, values that are not finite, or a margin that is not positive.
+
+    >>> equivalence([0.1, -0.2, 0.2, 0.1], margin=1)["verdict"]
+    'equivalent'
+    """
+    x = np.asarray(differences, float)
+    if not (np.isfinite(x).all() and 0 < margin < np.inf):
+        raise InputError(f"differences {x}, margin {margin}: they have to be finite, the margin above 0")
+    found = interval(differences, 1 - 2 * alpha)
+    nearest = margin - abs(found["mean"])  # to the bound that is harder to reject
+    with np.errstate(divide="ignore", invalid="ignore"):  # pairs that all differ by the same
+        t = nearest / np.float64(found["sd"] / np.sqrt(len(x)))
+    within = -margin < found["low"] and found["high"] < margin
+    beyond = found["low"] > margin or found["high"] < -margin
+    verdict = "equivalent" if within else "different" if beyond else "undecided"
+    return found | {"p": float(stats.t.sf(t, len(x) - 1)), "verdict": verdict}
 
 
 def signed(x: float, form: str = "{:+.2f}") -> str:

@@ -1,0 +1,293 @@
+"""What to do with a quarter of an hour of a GPU: check the engine there, then train the zoo further.
+
+    python tools/gpu.py all --minutes 9     # check and, if it passed, train: one call, no idle minute
+    python tools/gpu.py check               # values and gradients against float64 on the CPU, then times
+    python tools/gpu.py train --minutes 8   # the profile `gpu` of workflow/config.yaml, from the checkpoints
+    python tools/gpu.py unpack FILE ...     # afterwards, at home: put what came back into trained_models/
+
+Nothing has to be installed but torch and the other libraries that the package imports. Results are written to
+$OUT (or _build/gpu): check.csv, and archives of the networks that came further, with no more than is new.
+"""
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from itertools import groupby, product
+from pathlib import Path
+
+import torch
+import typer
+import yaml
+
+TOP = Path(__file__).parents[1]
+sys.path.insert(0, str(TOP))
+
+from tsrnn import InputError, recurrence, zoo  # noqa: E402
+from tsrnn.batches import Batch, draw_batch  # noqa: E402
+from tsrnn.config import TrainConfig, described  # noqa: E402
+from tsrnn.files import read_checksums  # noqa: E402
+from tsrnn.model import Architecture, LeakyRNN  # noqa: E402
+from tsrnn.runs import begin  # noqa: E402
+from tsrnn.training import assemble, train_step, train_together  # noqa: E402
+
+OUT = Path(os.environ.get("OUT", TOP / "_build" / "gpu"))
+# Of the error, as a share of the norm. Float32 sums in another order; bfloat16 rounds every step anew to
+# 2^-9, which 20 steps and sums of both signs make a few hundredths of. What is wrong is off by about 1.
+LIMITS = {torch.float32: 1e-4, torch.bfloat16: 0.2}
+ARCHIVES, ARCHIVE_BYTES, ALL_BYTES = 8, 15 * 2**20, 60 * 2**20
+PACKING = 0.5  # minutes left for it
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+
+
+# ---------------------------------------------------------------- check
+
+
+def errors(variant: str, activation: str, K: int, dtype: torch.dtype, device: str) -> dict[str, float]:
+    """‖ours − float64‖ / ‖float64‖ of the last states, and of each parameter's gradient."""
+    generators = [torch.Generator().manual_seed(k) for k in range(K)]
+    exact = LeakyRNN.initialise(Architecture(100, variant, activation), generators).double()  # type: ignore[arg-type]
+    ours = LeakyRNN(exact.architecture, {name: p.detach().float() for name, p in exact.named_parameters()})
+    ours = ours.to(device)
+    g = torch.Generator().manual_seed(9)
+    T, B, lengths = 20, 32, [20 - 3 * k for k in range(K)]
+    s, initial = (
+        torch.randint(0, 2, (K, T, B), generator=g).double(),
+        torch.rand(K, B, 100, generator=g).double(),
+    )
+    towards = torch.randn(K, B, 100, generator=g).double()
+    expected = exact(s, initial, lengths)
+    (expected * towards).sum().backward()
+    found = ours(s.float().to(device), initial.float().to(device), lengths, dtype)
+    (found * towards.float().to(device)).sum().backward()
+    pairs = {"states": (found, expected)}
+    for name, p in exact.named_parameters():
+        if p.grad is not None:
+            pairs[name] = (dict(ours.named_parameters())[name].grad, p.grad)
+    return {
+        name: float((a.detach().cpu().double() - b.detach()).norm() / b.detach().norm())
+        for name, (a, b) in pairs.items()
+    }
+
+
+def milliseconds(action: Callable[[], object], device: str, repeats: int = 3) -> float:
+    """Time of an action on the device, the best of a few, after one to warm up."""
+    found = []
+    for _ in range(repeats + 1):
+        if device != "cpu":
+            torch.cuda.synchronize()
+        began = time.perf_counter()
+        action()
+        if device != "cpu":
+            torch.cuda.synchronize()
+        found.append(1e3 * (time.perf_counter() - began))
+    return min(found[1:])
+
+
+def times(K: int, n: int, neurons: int, device: str) -> Iterator[tuple[str, float]]:
+    """Ways to make an update of K networks at N = n, and the ms per time step that each takes."""
+    runs = [begin(TrainConfig(init_heads=n - 1, seed=k, neurons=neurons)) for k in range(K)]
+    model, optimiser = assemble(runs, device)
+    batch = draw_batch(runs).to(device)
+    T = (5 * n + 3) // 2  # the mean length
+    batch = replace(batch, s=batch.s[:, :T].contiguous(), lengths=[min(T, each) for each in batch.lengths])
+    T = batch.s.shape[1]
+    for way in ("bfloat16", "float32", *(["TF32"] if device != "cpu" else [])):
+        dtype = torch.bfloat16 if way == "bfloat16" else torch.float32
+        torch.backends.cuda.matmul.allow_tf32 = way == "TF32"
+        yield way, milliseconds(partial(train_step, model, optimiser, batch, 2.0, dtype), device) / T
+    torch.backends.cuda.matmul.allow_tf32 = False
+    if device != "cpu":
+        yield "bfloat16, forward and backward as a CUDA graph", graph_milliseconds(model, batch) / T
+    yield "drawing a batch", milliseconds(lambda: draw_batch(runs), "cpu") / T
+
+
+def graph_milliseconds(model: LeakyRNN, batch: Batch) -> float:
+    """The recurrence alone, both ways, captured once: what launching the kernels costs is gone."""
+    M, bias, weight, leak = model.dynamics()
+    M, bias, weight = (x.detach().requires_grad_() for x in (M, bias, weight))
+    activation, towards = model.architecture.activation, torch.ones_like(batch.initial)
+
+    def both_ways() -> None:
+        way = (activation, batch.lengths, torch.bfloat16)
+        r = recurrence.scan(M, bias, weight, leak, batch.s, batch.initial, *way)
+        torch.autograd.grad(r, (M, bias, weight), towards)
+
+    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        both_ways()
+    torch.cuda.current_stream().wait_stream(stream)
+    recurrence.forget_buffers()  # what the graph uses is to be its own
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        both_ways()
+    found = milliseconds(graph.replay, "cuda")
+    recurrence.forget_buffers()
+    return found
+
+
+@app.command()
+def check(device: str = "cuda", neurons: int = 500, largest: int = 32) -> None:
+    """Compare every variant with float64 on the CPU, then time it. Exit code 1 if anything is wrong."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    name = torch.cuda.get_device_name() if device != "cpu" else "cpu"
+    typer.echo(f"torch {torch.__version__}, {name}")
+    rows: list[tuple[object, ...]] = []
+    wrong = 0
+    variants = product(("default", "mod"), recurrence.ACTIVATIONS, (1, 3), LIMITS)
+    for variant, activation, K, dtype in variants:
+        found = errors(variant, activation, K, dtype, device)
+        worst = max(found, key=lambda quantity: found[quantity])
+        bad = not found[worst] <= LIMITS[dtype]  # NaN is bad
+        wrong += bad
+        about = f"{variant} {activation} K={K} {str(dtype).removeprefix('torch.')}"
+        rows.append((about, worst, found[worst], "WRONG" if bad else "ok"))
+        if bad:
+            typer.echo(f"WRONG {about}: {worst} is off by {found[worst]:.2g} of its norm")
+    typer.echo(f"{len(rows) - wrong} of {len(rows)} variants agree with float64")
+    for n, K in product((10, 30, 100), [K for K in (1, 4, 16, 32) if largest >= K]):
+        try:
+            for way, ms in times(K, n, neurons, device):
+                rows.append((f"N={n} K={K}", way, ms, "ms per time step"))
+                typer.echo(f"N = {n:3d}, {K:2d} networks: {ms:.4f} ms per time step, {way}")
+        except (
+            RuntimeError
+        ) as error:  # of memory, or a graph that cannot be captured: the rest is worth having
+            typer.echo(f"N = {n}, {K} networks: {str(error).splitlines()[0]}")
+    with (OUT / "check.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("what", "which", "value", "meaning"), *rows])
+    if wrong:
+        raise typer.Exit(1)
+
+
+# ---------------------------------------------------------------- train
+
+
+def groups(profile: str = "gpu") -> list[list[TrainConfig]]:
+    """The networks of a profile, as ensembles: one curriculum and one architecture each."""
+    conditions = yaml.safe_load((TOP / "workflow" / "config.yaml").read_text())["profiles"][profile]
+    networks = [network for condition in conditions for network in described(condition)[1]]
+
+    def ensemble(config: TrainConfig) -> str:
+        return f"{config.curriculum} {config.init_heads} {config.architecture()}"
+
+    return [list(members) for _, members in groupby(sorted(networks, key=ensemble), key=ensemble)]
+
+
+@app.command()
+def group(number: int, base: Path, minutes: float, device: str = "cuda", profile: str = "gpu") -> None:
+    """Train one ensemble of the profile; `train` starts this once for each."""
+    torch.set_num_threads(1)
+    configs = [replace(c, precision="bfloat16", measure_steps=0) for c in groups(profile)[number]]
+    train_together(configs, base, device, progress=False, minutes=minutes)
+
+
+@app.command()
+def train(
+    minutes: float = 8,
+    device: str = "cuda",
+    profile: str = "gpu",
+    base: Path = TOP / "trained_models",
+    work: Path = Path("/tmp/tsrnn_gpu"),
+) -> None:
+    """Train all ensembles of the profile, a process each at the same time, and pack what came of it."""
+    ends = time.perf_counter() + 60 * (minutes - PACKING)
+    ensembles = groups(profile)
+    for config in (config for members in ensembles for config in members):
+        if (base / config.folder()).exists() and not (work / config.folder()).exists():
+            ignore = shutil.ignore_patterns("state", "*lock*")
+            shutil.copytree(base / config.folder(), work / config.folder(), ignore=ignore)
+    left = (ends - time.perf_counter()) / 60
+    command = [sys.executable, __file__, "group"]
+    options = [str(work), str(left), "--device", device, "--profile", profile]
+    processes = [subprocess.Popen([*command, str(i), *options]) for i in range(len(ensembles))]
+    for process in processes:
+        process.wait()
+    for members, process in zip(ensembles, processes, strict=True):
+        names = f"{members[0].folder()} and {len(members) - 1} more"
+        typer.echo(f"{names}: " + ("stopped" if process.returncode == 0 else f"FAILED, {process.returncode}"))
+    typer.echo(zoo.index(work)[["network", "solved N", "epochs", "minutes"]].to_string(index=False))
+    pack(work, base, OUT)
+    if any(process.returncode for process in processes):
+        raise typer.Exit(1)
+
+
+def pack(work: Path, base: Path, out: Path) -> list[Path]:
+    """Archives of what is new in the networks of `work`, within what comes back from the GPU's machine."""
+    out.mkdir(parents=True, exist_ok=True)
+    archives: list[list[Path]] = []
+    sizes: list[int] = []
+    for folder in sorted(zoo.network_folders(work), key=lambda f: -bytes_of(new_files(f, base))):
+        files = new_files(folder, base)
+        size = bytes_of(files) + 2**10 * len(files)
+        fits = (i for i in range(len(sizes)) if sizes[i] + size <= ARCHIVE_BYTES)
+        place = next(fits, len(sizes) if len(sizes) < ARCHIVES and size <= ARCHIVE_BYTES else None)
+        if not files:
+            continue
+        if place is None or sum(sizes) + size > ALL_BYTES:
+            typer.echo(f"{folder.name} does not fit in and is left out")
+            continue
+        if place == len(sizes):
+            archives.append([])
+            sizes.append(0)
+        archives[place] += files
+        sizes[place] += size
+    written = []
+    for i, files in enumerate(archives):
+        written.append(out / f"networks_{i}.tar")
+        with tarfile.open(written[-1], "w") as archive:
+            for file in files:
+                archive.add(file, f"{file.parent.name}/{file.name}")
+        typer.echo(f"{written[-1].name}: {len(files)} files, {written[-1].stat().st_size / 2**20:.1f} MiB")
+    return written
+
+
+def new_files(folder: Path, base: Path) -> list[Path]:
+    """The files of a network that are not in the zoo as they are; none if it did not come further."""
+    here = read_checksums(folder)
+    there = read_checksums(base / folder.name) if (base / folder.name).exists() else {}
+    new = sorted(name for name, digest in here.items() if there.get(name) != digest)
+    return [folder / name for name in [*new, "SHA256SUMS"]] if "history.csv" in new else []
+
+
+def bytes_of(files: list[Path]) -> int:
+    return sum(file.stat().st_size for file in files)
+
+
+@app.command()
+def unpack(archives: list[Path], base: Path = TOP / "trained_models") -> None:
+    """Put the networks of these archives into the zoo, in place of what they went on from."""
+    for path in archives:
+        with tarfile.open(path) as archive:
+            names = archive.getnames()
+            archive.extractall(base, filter="data")
+        for folder in sorted({base / Path(name).parts[0] for name in names}):
+            kept = read_checksums(folder)
+            for checkpoint in [*zoo.checkpoints(folder), folder / "unsolved.safetensors"]:
+                if checkpoint.name not in kept:
+                    checkpoint.unlink(missing_ok=True)
+            shutil.rmtree(folder / "state", ignore_errors=True)  # it is of what they went on from
+            typer.echo(f"{folder.name}: {', '.join(each.stem for each in zoo.checkpoints(folder))}")
+
+
+@app.command(name="all")
+def everything(minutes: float = 9, device: str = "cuda") -> None:
+    """Check and, if it passed, train for the rest of so many minutes."""
+    began = time.perf_counter()
+    check(device)
+    train(minutes - (time.perf_counter() - began) / 60, device)
+
+
+if __name__ == "__main__":
+    try:
+        app()
+    except InputError as error:
+        sys.exit(f"gpu.py: {error}")

@@ -1,0 +1,98 @@
+"""The first epochs of a network, trained anew: is it what its config.json says?"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from tqdm import tqdm
+
+from tsrnn import InputError
+from tsrnn.config import TrainConfig
+from tsrnn.files import first_line, read_table
+from tsrnn.runs import begin, recorded_config
+from tsrnn.training import move_on, result, train_and_test
+
+# How far apart two processors may be, relative to what was recorded: in epoch 1, in epoch 2, later (`replay`)
+TOLERANCES = {
+    "loss": (1e-3, 0.2, 3.0),
+    "accuracy": (1e-3, 1e-2, 0.2),
+    "newest_accuracy": (1e-3, 1e-2, 0.2),
+    "tau_mean": (1e-4, 1e-3, 6e-3),
+    "tau_sd": (1e-4, 2e-3, 2e-2),
+}
+QUANTITIES = ("N_min", "N_max", *TOLERANCES, "promoted")
+SMALLEST = 0.01  # what is smaller is compared as if it were this: the sd of equal tau is 0, or rounding
+
+
+def replay(folder: Path, epochs: int = 2, progress: bool = True) -> pd.DataFrame:
+    """Train the first epochs of a network once more, in memory, beside what was recorded of them.
+
+    Everything follows from config.json and the seed, but for rounding: another processor sums in another
+    order, and what that changes grows from step to step.
+
+    Args:
+        folder: of the network; nothing in it changes.
+        epochs: how many, from the first on; fewer if fewer were trained from the seed.
+        progress: show a progress bar.
+
+    Returns:
+        A row for each epoch and quantity of history.csv: epoch, quantity, recorded, replayed, difference,
+        tolerance, far (whether the difference is more than the tolerance). An accuracy on the other side of
+        the threshold of promotion, but within its tolerance of it, is not far; there the replay ends.
+
+    Raises:
+        InputError: not a run of tsrnn, or one that began from a checkpoint; nothing recorded; epochs < 1; a
+            file is missing or not what its checksum says.
+    """
+    if epochs < 1:
+        raise InputError(f"epochs = {epochs}: choose 1 or more")
+    config = begun_from_seed(folder)
+    history = read_table(folder / "history.csv", ("epoch", *QUANTITIES, "precision", "from_epoch"))
+    history = history[history["from_epoch"] == 0].head(epochs)
+    if history.empty:
+        raise InputError(f"{folder}: history.csv has no epoch that was trained from the seed")
+    run, tables = begin(config), []
+    with tqdm(total=config.steps, unit="step", disable=not progress, leave=False) as bar:
+        for recorded in history.to_dict("records"):
+            run.config = replace(config, precision=recorded["precision"])
+            model, [loss], [accuracy] = train_and_test([run], "cpu", bar)
+            replayed = result(run, model, loss, accuracy)
+            tables.append(compared(recorded, replayed, config.promotion))
+            if replayed["promoted"] != recorded["promoted"]:
+                break
+            if replayed["promoted"]:
+                move_on(run)
+    return pd.concat(tables, ignore_index=True)
+
+
+def begun_from_seed(folder: Path) -> TrainConfig:
+    """The settings of the network in this folder. Raises InputError if it did not begin from its seed."""
+    recorded = recorded_config(folder)
+    if recorded is None:
+        raise InputError(f"{folder} is not a network of tsrnn: it has no config.json")
+    try:
+        config = TrainConfig(**recorded)
+    except TypeError as error:  # a name that there is not, or text for a number
+        raise InputError(f"{folder / 'config.json'} is damaged: {first_line(error)}") from error
+    if config.start_from is not None:
+        raise InputError(f"{folder} began from {config.start_from}: only what began from a seed is replayed")
+    return config
+
+
+def compared(recorded: Mapping[Any, Any], replayed: Mapping[Any, Any], promotion: float) -> pd.DataFrame:
+    """An epoch as recorded and as replayed, a row for each quantity; columns as `replay`."""
+    epoch = int(recorded["epoch"])
+    table = pd.DataFrame({"epoch": epoch, "quantity": QUANTITIES})
+    table["recorded"] = [float(recorded[name]) for name in QUANTITIES]
+    table["replayed"] = [float(replayed[name]) for name in QUANTITIES]
+    table["difference"] = table["replayed"] - table["recorded"]
+    shares = [TOLERANCES[name][min(epoch, 3) - 1] if name in TOLERANCES else 0 for name in QUANTITIES]
+    table["tolerance"] = table["recorded"].abs().clip(lower=SMALLEST) * shares
+    accuracies = table["quantity"].isin(["accuracy", "newest_accuracy"])
+    on_the_edge = (table["recorded"] - promotion).abs() <= table["tolerance"]
+    if (accuracies & on_the_edge).any():
+        table.loc[table["quantity"] == "promoted", "tolerance"] = 1.0
+    table["far"] = ~(table["difference"].abs() <= table["tolerance"])  # what is not a number is far
+    return table
