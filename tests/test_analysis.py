@@ -116,6 +116,14 @@ def test_what_is_missing_is_added_and_is_the_same(small, tmp_path):
     assert len(pd.read_parquet(bare / "promotions.parquet")) > len(before)
 
 
+def test_robustness_takes_the_largest_n_that_there_is_a_head_for():
+    """N = 101 needs a longer warm-up than the published one."""
+    model = LeakyRNN.initialise(Architecture(neurons=4), [torch.Generator().manual_seed(0)])
+    model.heads = {n: n - 2 for n in range(2, 102)}
+    found = probes.robustness(model, "parity", probes.QUICK)
+    assert set(found["N"]) == {101} and found["accuracy"].between(0, 1).all()
+
+
 def test_probes_are_those_of_the_interventions_and_readouts(small, tmp_path):
     """Every kept checkpoint is in both files once, as the functions themselves give it."""
     [folder] = train(small, base_path=tmp_path, progress=False)

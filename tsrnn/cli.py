@@ -323,6 +323,8 @@ def verify(
     failed = False
     for folder in folders_of(networks, base_path):
         table = evaluation.verify(folder, batches)
+        if table.empty:
+            typer.echo(f"ok  {folder.name}: all files as saved; it keeps no checkpoint")
         for name, rows in table.groupby("checkpoint", sort=False):
             worst = rows.iloc[rows["z"].abs().argmax()]
             far = abs(worst["z"]) > 5

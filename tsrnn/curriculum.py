@@ -12,7 +12,9 @@ name             paper          trained at once              after a success
 Many heads from the start, without a curriculum, is `cumulative` with `init_heads` = all of them.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from tsrnn import InputError
 from tsrnn.model import HEADS
@@ -90,3 +92,30 @@ def start(
             f"can forget 1 to {init_heads}"
         )
     return first
+
+
+def is_over(
+    first: Curriculum,
+    history: Sequence[Mapping[Any, Any]],
+    max_n: int | None,
+    max_epochs: int,
+    patience: int,
+) -> bool:
+    """Whether training has come to its end.
+
+    Args:
+        first: the curriculum that it began with.
+        history: epoch, N_min, N_max and promoted of every epoch so far.
+        max_n: the N to stop at; None: as far as there are heads.
+        max_epochs, patience: stop after so many epochs in all, and after so many without a success.
+    """
+    if not history:
+        return False
+    solved = [row for row in history if str(row["promoted"]) == "True"]
+    epoch, last = int(history[-1]["epoch"]), int(solved[-1]["epoch"]) if solved else 0
+    if epoch >= max_epochs or epoch - last >= patience:
+        return True
+    if not solved:
+        return False
+    after = replace(first, n_min=int(solved[-1]["N_min"]), n_max=int(solved[-1]["N_max"])).next()
+    return after is None or (max_n is not None and after.n_max > max_n)

@@ -86,7 +86,8 @@ def verify(folder: Path, batches: int = 50) -> pd.DataFrame:
 
     Returns:
         Columns checkpoint, N, recorded, measured (accuracies, 0 to 1) and z: their difference in standard
-        errors of a binomial share. Chance alone takes z beyond 5 about once in two million.
+        errors of a binomial share. Chance alone takes z beyond 5 about once in two million. No rows where no
+        checkpoint was kept.
 
     Raises:
         InputError: not a run of tsrnn; any of its files is missing or not what its checksum says.
@@ -106,6 +107,8 @@ def verify(folder: Path, batches: int = 50) -> pd.DataFrame:
         about = {"checkpoint": path.stem, "N": table["N"], "recorded": recorded}
         measured = {"measured": table["accuracy"], "z": (table["accuracy"] - recorded) / np.sqrt(variance)}
         tables.append(pd.DataFrame(about | measured))
+    if not tables:
+        return pd.DataFrame(columns=["checkpoint", "N", "recorded", "measured", "z"])
     return pd.concat(tables, ignore_index=True)
 
 

@@ -57,17 +57,8 @@ class Run:
 
 def is_over(config: TrainConfig, history: list[dict[str, Any]]) -> bool:
     """Whether a run with these rows of history.csv has come to its end."""
-    if not history:
-        return False
-    solved = [row for row in history if str(row["promoted"]) == "True"]
-    epoch, last = int(history[-1]["epoch"]), int(solved[-1]["epoch"]) if solved else 0
-    if epoch >= config.max_epochs or epoch - last >= config.patience:
-        return True
-    if not solved:
-        return False
-    newest = replace(config.start(), n_min=int(solved[-1]["N_min"]), n_max=int(solved[-1]["N_max"]))
-    after = newest.next()
-    return after is None or (config.max_n is not None and after.n_max > config.max_n)
+    limits = (config.max_n, config.max_epochs, config.patience)
+    return curricula.is_over(config.start(), history, *limits)
 
 
 def saved_history(folder: Path) -> list[dict[str, Any]]:
@@ -89,10 +80,15 @@ def recorded_config(folder: Path) -> dict[str, Any] | None:
 
 
 def records(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
-    """A trained network's settings (`train` in config.json) and promotions. InputError if it is none."""
+    """A trained network's settings (`train` in config.json) and promotions, none if it solved nothing.
+
+    Raises InputError if it is none.
+    """
     config, path = recorded_config(folder), folder / "promotions.parquet"
-    if config is None or not path.exists():
-        raise InputError(f"{folder} is not a trained network of tsrnn: no config.json or no promotions")
+    if config is None or not (folder / "history.csv").exists():
+        raise InputError(f"{folder} is not a trained network of tsrnn: no config.json or no history.csv")
+    if not path.exists():
+        return config, pd.DataFrame(columns=PROMOTION_COLUMNS)
     return config, read_table(path, PROMOTION_COLUMNS)
 
 

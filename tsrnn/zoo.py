@@ -21,6 +21,7 @@ from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
 from tsrnn import InputError
+from tsrnn import curriculum as curricula
 from tsrnn.files import (
     CHECKSUMS,
     first_line,
@@ -250,7 +251,7 @@ def assemble(architecture: Architecture, tensors: dict[str, Tensor], ns: list[in
 
 # ---------------------------------------------------------------- what there is
 
-HISTORY_COLUMNS = ("epoch", "N_max", "seconds", "device", "precision", "from_epoch")
+HISTORY_COLUMNS = ("epoch", "N_min", "N_max", "promoted", "seconds", "device", "precision", "from_epoch")
 
 
 def network_folders(base: Path) -> list[Path]:
@@ -279,7 +280,10 @@ def read_config(folder: Path) -> dict[str, Any]:
     """The folder's config.json. Raises InputError if it is missing or lacks what `tsrnn train` writes."""
     config = read_json(folder / "config.json")
     train = config.get("train")
-    needed = ("curriculum", "task", "network_number", "seed", "max_n", "batch_size", "test_batches")
+    needed = (
+        *("curriculum", "first_n", "init_heads", "add_heads", "forget_heads", "max_n", "max_epochs"),
+        *("patience", "task", "network_number", "seed", "batch_size", "test_batches"),
+    )
     missing = needed if not isinstance(train, dict) else [name for name in needed if name not in train]
     if missing:
         raise InputError(f"{folder / 'config.json'} is damaged: it has no {', '.join(missing)} in 'train'")
@@ -290,7 +294,8 @@ def index(base_path: str | Path | None = None) -> pd.DataFrame:
     """What the zoo holds: a row per network, with what it was trained on, how far and in how many epochs.
 
     `variant` is the part of the name between task and number, "" for the paper's standard. `profile` is
-    "paper" if the run was to go on to the published stopping points, "laptop" if it was to stop at an N.
+    "paper" if the network was trained until no head was left or until it was stuck, "laptop" if we stopped
+    it. `solved N` is 0 where none was.
     """
     base = Path(base_path) if base_path is not None else default_base_path()
     rows: list[dict[str, Any]] = []
@@ -299,7 +304,7 @@ def index(base_path: str | Path | None = None) -> pd.DataFrame:
             continue
         config = read_config(folder)
         history = read_table(folder / "history.csv", HISTORY_COLUMNS)
-        promotions = read_table(folder / "promotions.parquet", ("epoch", "N_max"))
+        solved = history.loc[history["promoted"].astype(str) == "True", "N_max"]
         rows.append(
             {
                 "network": folder.name,
@@ -308,17 +313,24 @@ def index(base_path: str | Path | None = None) -> pd.DataFrame:
                 "variant": re.sub(rf"^.*_{config['train']['task']}_?|_?network_\d+$", "", folder.name),
                 "number": config["train"]["network_number"],
                 "seed": config["train"]["seed"],
-                "solved N": promotions["N_max"].max(),
+                "solved N": solved.max() if len(solved) else 0,
                 "epochs": history["epoch"].max(),
                 "minutes": history["seconds"].sum() / 60,
                 "device": ", ".join(sorted(set(history["device"]))),
                 "precision": ", ".join(history["precision"].unique()),
                 "from": origin(config["train"], history),
-                "profile": "paper" if config["train"]["max_n"] is None else "laptop",
+                "profile": "paper" if is_at_its_limit(config["train"], history) else "laptop",
                 "checkpoints": len(checkpoints(folder)),
             }
         )
     return pd.DataFrame(rows)
+
+
+def is_at_its_limit(train: dict[str, Any], history: pd.DataFrame) -> bool:
+    """Whether a run, by `train` of its config.json, would have ended where it did without a largest N."""
+    heads = (train["first_n"], train["init_heads"], train["add_heads"], train["forget_heads"])
+    first = curricula.start(train["curriculum"], *heads)
+    return curricula.is_over(first, history.to_dict("records"), None, train["max_epochs"], train["patience"])
 
 
 def origin(train: dict[str, Any], history: pd.DataFrame) -> str:

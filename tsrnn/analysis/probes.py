@@ -49,18 +49,20 @@ def robustness(model: LeakyRNN, task: str, scale: Scale) -> pd.DataFrame:
         Columns N, damage, epsilon, unit, repeat, tau, accuracy, relative_accuracy, baseline. `damage` is
         "fastest" or "slowest" (one of these 20 units removed; `repeat` counts repetitions of the stream),
         "all fastest" or "all slowest" (20 removed at once), "W" or "tau" (perturbed by `epsilon` up to 2.2,
-        the published values without the two largest; `repeat` counts directions).
+        the published values without the two largest; `repeat` counts directions). The published warm-up of
+        the stream, 100 bits, is as long as N where that is longer.
     """
     n = max(model.heads)
+    stream = replace(scale.stream, warm_up=max(n, scale.stream.warm_up))
     groups = fastest_and_slowest(model, min(20, model.b.shape[1] // 2))
     tables = []
     for together, prefix in ((False, ""), (True, "all ")):
-        table = ablation(model, task, n, groups, together, scale.stream)
+        table = ablation(model, task, n, groups, together, stream)
         table = table.rename(columns={"group": "damage", "repetition": "repeat"})
         tables.append(table.assign(damage=prefix + table["damage"]))
     for parameter, epsilons in (("W", WEIGHT_EPSILONS), ("tau", TAU_EPSILONS)):
         small = [e for e in epsilons if e < 3]
-        table = perturbation(model, task, n, parameter, small, stream=scale.stream)
+        table = perturbation(model, task, n, parameter, small, stream=stream)
         tables.append(table.rename(columns={"direction": "repeat"}).assign(damage=parameter))
     columns = "N damage epsilon unit repeat tau accuracy relative_accuracy baseline".split()
     return pd.concat(tables, ignore_index=True).assign(N=n)[columns]
