@@ -11,7 +11,7 @@ from conftest import everything, published_state
 from naive import NaiveRNN
 from torch import nn
 
-from tsrnn import InputError, training, zoo
+from tsrnn import InputError, files, zoo
 from tsrnn.batches import Batch, draw_batch
 from tsrnn.config import TrainConfig
 from tsrnn.files import write
@@ -97,24 +97,67 @@ def test_going_on_later_is_the_same_as_going_on(small, tmp_path):
     assert everything(whole) == everything(parts)
 
 
-def test_an_ensemble_killed_between_two_saves_falls_back_in_step(small, tmp_path, monkeypatch):
-    wanted = train(small, 3, tmp_path / "a", progress=False)
+def test_an_ensemble_killed_before_any_write_ends_the_same(small, tmp_path, monkeypatch):
+    """One has begun, one is at its end, one is new: killed before each write in turn."""
+    small = replace(small, steps=2, test_batches=1, measure_steps=0)
+    apart = [replace(small, seed=5 + i, network_number=1 + i, max_n=n) for i, n in enumerate((3, 2, 3))]
+    for config in apart[1:]:
+        train(config, base_path=tmp_path / "begun", progress=False)
+    config = replace(small, max_n=3)
 
-    saves = []
+    def copy_of_the_begun(name):
+        shutil.copytree(tmp_path / "begun", tmp_path / name)
+        return tmp_path / name
 
-    def save_or_die(run):
-        saves.append(run)
-        if len(saves) == 5:  # the second network of the second epoch
-            raise KeyboardInterrupt
-        original(run)
+    wanted = [everything(f) for f in train(config, 3, copy_of_the_begun("whole"), progress=False)]
+    original, kills = files.write_atomically, 0
+    while True:
+        base, left = copy_of_the_begun(str(kills)), kills
 
-    original = training.save_state
-    monkeypatch.setattr(training, "save_state", save_or_die)
-    with pytest.raises(KeyboardInterrupt):
-        train(small, 3, tmp_path / "b", progress=False)
-    monkeypatch.setattr(training, "save_state", original)
-    found = train(small, 3, tmp_path / "b", progress=False)
-    assert [everything(f) for f in found] == [everything(f) for f in wanted]
+        def write_or_die(path, content):
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise KeyboardInterrupt
+            original(path, content)
+
+        monkeypatch.setattr(files, "write_atomically", write_or_die)
+        try:
+            found = train(config, 3, base, progress=False)
+            break
+        except KeyboardInterrupt:
+            kills += 1
+        finally:
+            monkeypatch.setattr(files, "write_atomically", original)
+        found = train(config, 3, base, progress=False)
+        assert [everything(f) for f in found] == wanted, f"killed before write {kills}"
+    assert kills > 20 and [everything(f) for f in found] == wanted
+
+
+def test_only_our_own_unfinished_files_are_removed(small, tmp_path):
+    [folder] = train(small, base_path=tmp_path, progress=False)
+    theirs = [
+        ".notes.md",
+        ".history.csv.backup",
+        "notes/.env",
+        ".git/HEAD",
+        "state/.keep",
+        ".ipynb_checkpoints/a",
+    ]
+    for name in theirs:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("mine")
+    (folder / f".folder{files.UNFINISHED}").mkdir()
+    (folder / f".link{files.UNFINISHED}").symlink_to(folder / ".notes.md")
+    ours = [folder / f".history.csv.abcdefgh{files.UNFINISHED}", folder / "state" / f".1.x{files.UNFINISHED}"]
+    for path in ours:
+        path.write_text("half")
+    train(replace(small, max_n=7), base_path=tmp_path, progress=False)
+    assert all((folder / name).read_text() == "mine" for name in theirs)
+    assert (folder / f".folder{files.UNFINISHED}").is_dir() and (
+        folder / f".link{files.UNFINISHED}"
+    ).is_symlink()
+    assert not any(path.exists() for path in ours)
 
 
 @pytest.mark.parametrize("change", [{"seed": 6}, {"batch_size": 17}, {"steps": 13}])

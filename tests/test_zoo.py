@@ -3,23 +3,26 @@
 import hashlib
 import json
 import pickle
+import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 import yaml
-from conftest import REFERENCE, published_state
+from conftest import REFERENCE, published_state, small_config
 from safetensors.torch import load_file, save_file
 
-from tsrnn import InputError, zoo
+from tsrnn import InputError, toy, zoo
+from tsrnn.cli import main
 from tsrnn.config import described
 from tsrnn.evaluation import accuracy, verify
 from tsrnn.files import CHECKSUMS, write_checksums, write_table
-from tsrnn.folders import check_folder
+from tsrnn.folders import check_folder, claim
 from tsrnn.model import Architecture, LeakyRNN
-from tsrnn.runs import is_over, saved_history
+from tsrnn.runs import is_over, open_run, saved_history
 from tsrnn.training import device_name, train
 
 
@@ -180,6 +183,22 @@ def test_a_network_that_solved_nothing_is_listed_and_its_files_are_verified(smal
         verify(folder)
 
 
+def test_a_young_run_and_a_stray_folder_hide_nothing(trained, capsys, monkeypatch):
+    """One in its first epoch, one that tsrnn did not make."""
+    young = replace(small_config(), network_number=2, max_epochs=1)
+    with claim(trained.parent / young.folder()):
+        open_run(young, trained.parent / young.folder())
+    (trained.parent / "some_network_1").mkdir()
+    index = zoo.index(trained.parent)
+    assert index[["solved N", "epochs"]].values.tolist() == [[6, 5], [0, 0]]
+    assert toy.standard(trained.parent, "parity", "neurons20")["number"].tolist() == [1]
+    for command in ("zoo", "zoo verify", f"analyse {young.folder()}"):
+        monkeypatch.setattr(sys, "argv", ["tsrnn", *command.split(), "-b", str(trained.parent)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        assert stopped.value.code == 0 and young.folder() in capsys.readouterr().out
+
+
 def test_accuracy_refuses_what_it_cannot_measure(trained):
     with pytest.raises(InputError, match=r"no head for N = \[9\].*\[2, 3, 4, 5, 6\]"):
         accuracy(load(trained), "parity", [2, 9])
@@ -223,13 +242,21 @@ def test_the_networks_of_this_repository_are_at_the_end_of_their_runs():
     assert {folder.name for folder in TRACKED} <= {network.folder() for network in networks}
 
 
-def test_verification_finds_what_was_not_measured(trained):
+def test_verification_finds_what_was_not_measured(trained, capsys, monkeypatch):
     assert verify(trained, batches=20)["z"].abs().max() < 5
     promotions = pd.read_parquet(trained / "promotions.parquet")
     promotions.loc[(promotions["measure"] == "accuracy") & (promotions["index"] == 4), "value"] = 0.99
     write_table(trained / "promotions.parquet", promotions)
     found = verify(trained, batches=20)
     assert set(found[found["z"].abs() > 5]["N"]) == {4}
+    promotions = promotions[promotions["index"] != 3]
+    promotions.loc[(promotions["measure"] == "accuracy") & (promotions["index"] == 4), "value"] = np.nan
+    write_table(trained / "promotions.parquet", promotions)
+    assert set(verify(trained, batches=1).query("z != z")["N"]) == {3, 4}
+    monkeypatch.setattr(sys, "argv", ["tsrnn", "zoo", "verify", "-b", str(trained.parent)])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 1 and capsys.readouterr().out.count("FAR") == 2
     with (trained / "history.csv").open("a") as file:
         file.write("\n")
     with pytest.raises(InputError, match=r"history\.csv was changed or cut short"):

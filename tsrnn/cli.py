@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from tsrnn import InputError, evaluation, training, zoo
@@ -212,7 +213,8 @@ def folders_of(networks: list[str] | None, base_path: Path | None) -> list[Path]
             raise InputError(f"no network {name} in {base}; networks there: {', '.join(there) or 'none'}")
     if not there:
         raise InputError(f"no trained networks in {base}: make some with `tsrnn train`")
-    return [there[name] for name in networks or there]
+    ours = [name for name, folder in there.items() if (folder / "config.json").exists()]
+    return [there[name] for name in networks or ours]
 
 
 @app.command()
@@ -256,8 +258,12 @@ def retrain(
 
     Example: tsrnn retrain single_parity_network_1 --start 10 --on 10 --on 12 --on 14 --epochs 1
     """
-    for folder in folders_of(networks, base_path):
-        done = probes.add_retraining(folder, start, on or range(16, 47), epochs, device=device)
+    folders, ns = folders_of(networks, base_path), on or range(16, 47)
+    training.check_device(device)
+    for folder in folders:
+        probes.check_retraining(folder, start, ns, epochs)
+    for folder in folders:
+        done = probes.add_retraining(folder, start, ns, epochs, device=device)
         typer.echo(f"{folder.name}: " + ("retrained" if done else "complete"))
 
 
@@ -318,7 +324,7 @@ def verify(
 ) -> None:
     """Check every file's checksum, and every checkpoint's accuracy on fresh data against the recorded one.
 
-    Exit code 1 if an accuracy is more than 5 standard errors away from what was recorded.
+    Exit code 1 if an accuracy is more than 5 standard errors away from what was recorded, or none was.
     """
     failed = False
     for folder in folders_of(networks, base_path):
@@ -326,8 +332,8 @@ def verify(
         if table.empty:
             typer.echo(f"ok  {folder.name}: all files as saved; it keeps no checkpoint")
         for name, rows in table.groupby("checkpoint", sort=False):
-            worst = rows.iloc[rows["z"].abs().argmax()]
-            far = abs(worst["z"]) > 5
+            worst = rows.iloc[rows["z"].abs().fillna(np.inf).argmax()]
+            far = not abs(worst["z"]) <= 5  # nor is it good if nothing was recorded
             failed |= far
             typer.echo(
                 f"{'FAR' if far else 'ok '} {folder.name} {name}: mean {rows['measured'].mean():.2%}, "

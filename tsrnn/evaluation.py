@@ -86,8 +86,8 @@ def verify(folder: Path, batches: int = 50) -> pd.DataFrame:
 
     Returns:
         Columns checkpoint, N, recorded, measured (accuracies, 0 to 1) and z: their difference in standard
-        errors of a binomial share. Chance alone takes z beyond 5 about once in two million. No rows where no
-        checkpoint was kept.
+        errors of a binomial share, NaN where nothing was recorded. Chance alone takes z beyond 5 about once
+        in two million. No rows where no checkpoint was kept.
 
     Raises:
         InputError: not a run of tsrnn; any of its files is missing or not what its checksum says.
@@ -99,7 +99,8 @@ def verify(folder: Path, batches: int = 50) -> pd.DataFrame:
     tables = []
     for path in zoo.checkpoints(folder):
         table = accuracy(zoo.load_checkpoint(path), config["task"], batches=batches, seed=config["seed"])
-        recorded = at_promotion[table["N"].max()].reindex(table["N"]).to_numpy(float)
+        wanted = pd.MultiIndex.from_product([[table["N"].max()], table["N"]])
+        recorded = at_promotion.reindex(wanted).to_numpy(float)
         counts = np.array([config["test_batches"] * config["batch_size"], batches * BATCH])
         pooled = (recorded * counts[0] + table["accuracy"] * counts[1]) / counts.sum()
         # one wrong answer at least, since a share of 1 would have no error

@@ -22,12 +22,14 @@ from torch import Tensor
 from tsrnn import InputError
 
 CHECKSUMS = "SHA256SUMS"
+UNFINISHED = ".tsrnn-unfinished"  # how the names of files end that are being written
 WORDS = ("measure", "device", "precision")  # columns that hold no numbers
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """All of `content` under `path` or, whenever the process dies, what was there before."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+    prefix = f".{path.name}."
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=prefix, suffix=UNFINISHED, delete=False) as file:
         try:
             file.write(content)
             file.flush()
@@ -37,6 +39,13 @@ def write_atomically(path: Path, content: bytes) -> None:
         except BaseException:
             Path(file.name).unlink(missing_ok=True)
             raise
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a killed process was writing in this folder: regular files of ours, and nothing else."""
+    for path in folder.glob(f".*{UNFINISHED}"):
+        if path.is_file() and not path.is_symlink():
+            path.unlink(missing_ok=True)
 
 
 def write(path: Path, content: bytes) -> None:

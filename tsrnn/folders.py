@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tsrnn import InputError
 from tsrnn.config import TrainConfig
+from tsrnn.files import remove_unfinished
 from tsrnn.runs import is_over, last_kept, recorded_config, saved_history, states_on_disk
 
 # A run may go on with other values of these; all others must be what it was begun with.
@@ -84,8 +85,8 @@ def claim(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise InputError(f"{folder} is being trained by another process") from error
-        for unfinished in folder.rglob(".*"):  # files that a killed process was writing
-            unfinished.unlink()
+        remove_unfinished(folder)
+        remove_unfinished(folder / "state")
         yield
 
 

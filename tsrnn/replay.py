@@ -1,4 +1,28 @@
-"""The first epochs of a network, trained anew: is it what its config.json says?"""
+"""The first epochs of a network, trained anew: is it what its config.json says?
+
+All follows from config.json and the seed, but for rounding: another processor sums in another order, and what
+that changes grows from step to step. The largest differences, relative to what was recorded:
+
+================  =======  =======  ===========  ==============  ==============
+same seed, in     epoch 1  epoch 2  epochs 3-12  other seed,     other seed,
+                                                 epoch 1         epoch 2
+================  =======  =======  ===========  ==============  ==============
+loss              2.8e-4   5.3e-2   1.1          1e-3 to 0.26    1e-2 to 0.39
+tau_mean          4.8e-7   2.0e-4   1.5e-3       4e-4 to 7e-3    2e-5 to 8e-3
+tau_sd            3.7e-6   4.4e-4   5.8e-3       3e-5 to 3e-2    7e-4 to 3e-2
+accuracies        0        4.1e-4   4.2e-2       0               0 to 6e-2
+================  =======  =======  ===========  ==============  ==============
+
+Same seed: networks of 500 units on two kernels each, of MKL with AVX2, MKL with AVX-512, and oneDNN. Ten
+had been recorded on two, nine were replayed on up to three, and four were trained with bfloat16 products, by
+the processor's instruction for them and without (in float32, the loss of epoch 1 differed by up to 6.4e-5).
+Other seed: the 30 pairs of recorded networks that differ in nothing else.
+
+Each tolerance is at least 3 times the largest of the same seed. In epoch 1 another seed is further off in
+every pair: in something by 6 times the tolerance where tau is fixed at 3, by 30 times where it is fixed at 2
+or 1, by 96 times where it is trained. In epoch 2 that is so where tau is trained, by 4 times; the loss alone
+no longer tells seeds apart. From epoch 3 on only what is broken is found.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,9 +38,9 @@ from tsrnn.files import first_line, read_table
 from tsrnn.runs import begin, recorded_config
 from tsrnn.training import move_on, result, train_and_test
 
-# How far apart two processors may be, relative to what was recorded: in epoch 1, in epoch 2, later (`replay`)
+# How far apart two processors may be, relative to what was recorded: in epoch 1, in epoch 2, later
 TOLERANCES = {
-    "loss": (1e-3, 0.2, 3.0),
+    "loss": (1e-3, 0.2, 4.0),
     "accuracy": (1e-3, 1e-2, 0.2),
     "newest_accuracy": (1e-3, 1e-2, 0.2),
     "tau_mean": (1e-4, 1e-3, 6e-3),
@@ -28,9 +52,6 @@ SMALLEST = 0.01  # what is smaller is compared as if it were this: the sd of equ
 
 def replay(folder: Path, epochs: int = 2, progress: bool = True) -> pd.DataFrame:
     """Train the first epochs of a network once more, in memory, beside what was recorded of them.
-
-    Everything follows from config.json and the seed, but for rounding: another processor sums in another
-    order, and what that changes grows from step to step.
 
     Args:
         folder: of the network; nothing in it changes.

@@ -46,7 +46,8 @@ class Run:
     now: curricula.Curriculum
     epoch: int = 0
     from_epoch: int = 0  # of the checkpoint that training went on from; 0: of none, or of another run's
-    ensemble: list[int] = field(default_factory=list)  # network numbers trained together in the last epoch
+    # Folder -> epoch of all networks, itself too, that were trained together in the last epoch
+    ensemble: dict[str, int] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
     promotions: pd.DataFrame = field(default_factory=pd.DataFrame)
 
@@ -80,13 +81,13 @@ def recorded_config(folder: Path) -> dict[str, Any] | None:
 
 
 def records(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
-    """A trained network's settings (`train` in config.json) and promotions, none if it solved nothing.
+    """A network's settings (`train` in config.json) and promotions, none if it has solved nothing yet.
 
-    Raises InputError if it is none.
+    Raises InputError if it is no network of tsrnn.
     """
     config, path = recorded_config(folder), folder / "promotions.parquet"
-    if config is None or not (folder / "history.csv").exists():
-        raise InputError(f"{folder} is not a trained network of tsrnn: no config.json or no history.csv")
+    if config is None:
+        raise InputError(f"{folder} is not a network of tsrnn: no config.json")
     if not path.exists():
         return config, pd.DataFrame(columns=PROMOTION_COLUMNS)
     return config, read_table(path, PROMOTION_COLUMNS)
@@ -260,13 +261,17 @@ def load_state(config: TrainConfig, folder: Path, path: Path) -> Run:
 def resume(runs: list[Run]) -> list[Run]:
     """The same runs, in step again if an ensemble was killed while it saved, one network after the other.
 
-    Those that had already saved the epoch go back to the one before: it is repeated by all together, so that
-    the arithmetic is what it would have been.
+    Those that had already saved an epoch which another has not go back to the one before: it is repeated by
+    all together, so that the arithmetic is what it would have been. Some may have begun later, or be at their
+    end.
     """
-    behind = min(runs, key=lambda run: run.epoch)
+    reached = {run.config.folder(): run.epoch for run in runs}
+
+    def is_ahead(run: Run) -> bool:
+        return any(reached.get(name, epoch) < epoch for name, epoch in run.ensemble.items())
+
     together = []
     for run in runs:
-        ahead = run.epoch == behind.epoch + 1 and behind.config.network_number in run.ensemble
-        before = states_on_disk(run.folder).get(behind.epoch) if ahead else None
+        before = states_on_disk(run.folder).get(run.epoch - 1) if is_ahead(run) else None
         together.append(load_state(run.config, run.folder, before) if before else run)
     return together

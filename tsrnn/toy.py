@@ -85,6 +85,7 @@ def standard(base: Path, task: str, variant: str) -> pd.DataFrame:
     if index.empty:
         return index
     rows = index["curriculum"].isin(KINDS) & (index["task"] == task) & (index["variant"] == variant)
+    rows &= index["solved N"] > 0  # not those that have just begun
     return index[rows].reset_index(drop=True)
 
 

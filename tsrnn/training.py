@@ -184,7 +184,7 @@ def train_epoch(runs: Sequence[Run], device: str, bar: "tqdm[Any]") -> None:
     model, losses, accuracies = train_and_test(runs, device, bar)
     seconds = time.perf_counter() - began
     for k, run in enumerate(runs):
-        run.ensemble = [r.config.network_number for r in runs]
+        run.ensemble = {each.config.folder(): each.epoch for each in runs}
         finish_epoch(run, model.select([k]).cpu(), losses[k], accuracies[k], seconds, device)
         row = run.history[-1]
         newest = row["newest_accuracy"]

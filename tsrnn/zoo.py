@@ -295,7 +295,7 @@ def index(base_path: str | Path | None = None) -> pd.DataFrame:
 
     `variant` is the part of the name between task and number, "" for the paper's standard. `profile` is
     "paper" if the network was trained until no head was left or until it was stuck, "laptop" if we stopped
-    it. `solved N` is 0 where none was.
+    it. `solved N` is 0 where none was, and so is `epochs` of a run in its first epoch.
     """
     base = Path(base_path) if base_path is not None else default_base_path()
     rows: list[dict[str, Any]] = []
@@ -303,7 +303,9 @@ def index(base_path: str | Path | None = None) -> pd.DataFrame:
         if not (folder / "config.json").exists():
             continue
         config = read_config(folder)
-        history = read_table(folder / "history.csv", HISTORY_COLUMNS)
+        path = folder / "history.csv"
+        young = pd.DataFrame({name: [] for name in HISTORY_COLUMNS})  # in its first epoch
+        history = read_table(path, HISTORY_COLUMNS) if path.exists() else young
         solved = history.loc[history["promoted"].astype(str) == "True", "N_max"]
         rows.append(
             {
@@ -314,7 +316,7 @@ def index(base_path: str | Path | None = None) -> pd.DataFrame:
                 "number": config["train"]["network_number"],
                 "seed": config["train"]["seed"],
                 "solved N": solved.max() if len(solved) else 0,
-                "epochs": history["epoch"].max(),
+                "epochs": history["epoch"].max() if len(history) else 0,
                 "minutes": history["seconds"].sum() / 60,
                 "device": ", ".join(sorted(set(history["device"]))),
                 "precision": ", ".join(history["precision"].unique()),
