@@ -9,8 +9,8 @@ import torch
 from ground_truth import delay_line, linear_network, network
 from sklearn.decomposition import PCA
 
-from tsrnn import InputError, evaluation, zoo
-from tsrnn.analysis import measure, probes
+from tsrnn import InputError, evaluation, probes, retraining, zoo
+from tsrnn.analysis import measure
 from tsrnn.analysis.connectivity import connectivity, spectrum
 from tsrnn.analysis.dimensionality import dimensionality, dimensions
 from tsrnn.analysis.interventions import perturbation
@@ -148,19 +148,19 @@ def test_probes_are_those_of_the_interventions_and_readouts(small, tmp_path):
 def test_retraining_is_kept_with_where_it_began_and_not_done_twice(small, tmp_path):
     [folder] = train(small, base_path=tmp_path, progress=False)
     with pytest.raises(InputError, match="at N = 16: choose one of 5, 6"):
-        probes.add_retraining(folder, 16, [6], 1, progress=False)
-    assert probes.add_retraining(folder, 5, [5], 1, progress=False)  # as if cut off after the first
-    assert probes.add_retraining(folder, 5, [5, 6], 1, progress=False)
-    assert not probes.add_retraining(folder, 5, [5, 6], 1, progress=False)
+        retraining.add_retraining(folder, 16, [6], 1, progress=False)
+    assert retraining.add_retraining(folder, 5, [5], 1, progress=False)  # as if cut off after the first
+    assert retraining.add_retraining(folder, 5, [5, 6], 1, progress=False)
+    assert not retraining.add_retraining(folder, 5, [5, 6], 1, progress=False)
     found = pd.read_parquet(folder / "retraining.parquet")
     model = zoo.load_checkpoint(folder / "rnn_N2_N5.safetensors")
-    expected = evaluation.retraining(model, "parity", [5, 6], 1, progress=False)
+    expected = retraining.retrain(model, "parity", [5, 6], 1, progress=False)
     pd.testing.assert_frame_equal(found.drop(columns="start"), expected)
     assert set(found["start"]) == {5}
     zoo.remove_checkpoint(folder / "rnn_N2_N5.safetensors")
-    assert not probes.add_retraining(folder, 5, [5, 6], 1, progress=False)  # needs it no more
+    assert not retraining.add_retraining(folder, 5, [5, 6], 1, progress=False)  # needs it no more
     with pytest.raises(InputError, match="at N = 5: choose one of 6"):
-        probes.add_retraining(folder, 5, [5, 7], 1, progress=False)
+        retraining.add_retraining(folder, 5, [5, 7], 1, progress=False)
     before = (folder / "retraining.parquet").read_bytes()
     for ns, start, epochs, message in (
         ([5], 5, 2, "holds what was measured from N = 5, 1 epochs each; to measure from N = 5 for 2, move"),
@@ -170,7 +170,7 @@ def test_retraining_is_kept_with_where_it_began_and_not_done_twice(small, tmp_pa
         ([5], 5, 0, "epochs = 0: choose 1"),
     ):
         with pytest.raises(InputError, match=message):
-            probes.add_retraining(folder, start, ns, epochs, progress=False)
+            retraining.add_retraining(folder, start, ns, epochs, progress=False)
     assert (folder / "retraining.parquet").read_bytes() == before
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tsrnn import claims, paper
-from tsrnn.effects import Effect, Networks, choose_n, comparison_n
+from tsrnn.book import claims, paper
+from tsrnn.book.effects import Effect, Networks, choose_n, comparison_n
 
 UP = next(claim for claim in claims.CLAIMS if claim.sign == 1)
 DOWN = next(claim for claim in claims.CLAIMS if claim.sign == -1)

@@ -6,8 +6,9 @@ from ground_truth import delay_line
 
 from tsrnn import InputError
 from tsrnn.config import TrainConfig
-from tsrnn.evaluation import accuracy, forgetting, generalisation, new_readouts, retraining
+from tsrnn.evaluation import accuracy, forgetting, generalisation, new_readouts
 from tsrnn.model import Architecture, LeakyRNN
+from tsrnn.retraining import retrain
 from tsrnn.training import train
 from tsrnn.zoo import load_model
 
@@ -52,13 +53,13 @@ def test_retraining_learns_and_leaves_the_original_alone(tmp_path):
     train(config, base_path=tmp_path, progress=False)
     model = load_model("cumulative", "parity", 1, 2, 3, tmp_path, "neurons60")
     before = {name: p.clone() for name, p in model.named_parameters()}
-    table = retraining(model, "parity", [3, 4], epochs=4, steps=150, batch_size=64, test_batches=10)
+    table = retrain(model, "parity", [3, 4], epochs=4, steps=150, batch_size=64, test_batches=10)
     assert all(torch.equal(p, before[name]) for name, p in model.named_parameters())
     at = table.set_index(["N", "epoch"])
     assert at["accuracy"][3, 0] > 0.97  # it comes with the readout of its largest N
     assert at["accuracy"][4, 0] < 0.9 < at["accuracy"][4, 4]
     assert at["relative_accuracy"][3, 4] == 1
-    again = retraining(model, "parity", [3], epochs=1, steps=150, batch_size=64, test_batches=10)
+    again = retrain(model, "parity", [3], epochs=1, steps=150, batch_size=64, test_batches=10)
     assert again["accuracy"].tolist() == table["accuracy"][:2].tolist()
 
 
@@ -67,13 +68,13 @@ def test_bad_input_is_named():
     with pytest.raises(InputError, match="2 networks: choose one"):
         new_readouts(two, "parity", [2])
     with pytest.raises(InputError, match="2 networks: choose one"):
-        retraining(two, "parity", [2])
+        retrain(two, "parity", [2])
     one = random_model({2: 0})
     with pytest.raises(InputError, match=r"batches = 5, N = \[0\]"):
         new_readouts(one, "parity", [0], batches=5)
     with pytest.raises(InputError, match="epochs = 0"):
-        retraining(one, "parity", [2], epochs=0)
+        retrain(one, "parity", [2], epochs=0)
     with pytest.raises(InputError, match="first N = 1: choose 2"):
-        retraining(one, "parity", [1])
+        retrain(one, "parity", [1])
     with pytest.raises(InputError, match="unknown task 'copy'"):
         forgetting(one, "copy")

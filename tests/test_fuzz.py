@@ -18,8 +18,8 @@ import pytest
 import torch
 
 from tsrnn import InputError, zoo
-from tsrnn.analysis.probes import QUICK, add_missing
 from tsrnn.files import CHECKSUMS, read_checksums, read_table, write_checksums
+from tsrnn.probes import QUICK, add_missing
 from tsrnn.runs import PROMOTION_COLUMNS, saved_history, states_on_disk
 from tsrnn.training import train
 

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from tsrnn import InputError, toy
+from tsrnn import InputError
+from tsrnn.book import toy
 
 GOOD = {"task": "parity", "seeds": [], "zoo_path": "", "quick": False}
 BAD = {
@@ -23,7 +24,7 @@ BAD = {
 def test_a_bad_parameter_is_refused_with_what_is_allowed(case):
     change, message = BAD[case]
     with pytest.raises(InputError, match="^" + re.escape(message)):
-        toy.networks(**GOOD | change)
+        toy.get_networks(**GOOD | change)
 
 
 @pytest.mark.parametrize(("seeds", "chosen"), [([], []), ((), []), (2, [2]), ([1, 2], [1, 2])])
@@ -34,9 +35,9 @@ def test_one_seed_is_a_list_of_it(seeds, chosen):
 def test_a_seed_that_the_zoo_lacks_is_named_beside_those_that_it_has():
     message = r"^seeds = \[987654\]: multi-head networks for parity in .* have seeds"
     with pytest.raises(InputError, match=message):
-        toy.networks("parity", 987654)
+        toy.get_networks("parity", 987654)
 
 
 def test_the_sentence_says_what_was_asked_for():
-    _, _, what = toy.networks("parity", quick=True)
+    _, _, what = toy.get_networks("parity", quick=True)
     assert what.startswith("Run with task = parity, seeds = all, zoo_path = the book’s, quick. Networks: ")

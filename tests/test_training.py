@@ -15,7 +15,7 @@ from tsrnn import InputError, files, zoo
 from tsrnn.batches import Batch, draw_batch
 from tsrnn.config import TrainConfig
 from tsrnn.files import write
-from tsrnn.folders import claim
+from tsrnn.folders import hold
 from tsrnn.runs import begin, load_state, open_run, states_on_disk
 from tsrnn.training import assemble, train, train_step
 
@@ -170,7 +170,7 @@ def test_a_folder_with_another_run_is_left_alone(small, tmp_path, change):
 
 
 def test_a_run_in_use_is_refused(small, tmp_path):
-    with claim(tmp_path / small.folder()), pytest.raises(InputError, match="another process"):
+    with hold(tmp_path / small.folder()), pytest.raises(InputError, match="another process"):
         train(small, base_path=tmp_path, progress=False)
 
 
@@ -208,7 +208,7 @@ def test_a_network_without_its_state_goes_on_from_its_newest_checkpoint(small, t
 def test_going_on_starts_at_the_weights_that_were_saved_with_fresh_data_and_no_momentum(small, tmp_path):
     [folder] = train(small, base_path=tmp_path, progress=False)
     kept = without_state(folder, tmp_path / "kept")
-    with claim(kept):
+    with hold(kept):
         run = open_run(replace(small, max_n=7), kept)
     [seeded] = [begin(small)]
     model = zoo.load_checkpoint(kept / "rnn_N2_N6.safetensors")
@@ -230,7 +230,7 @@ def test_an_unsolved_network_goes_on_from_its_last_epoch(small, tmp_path):
     [folder] = train(stuck, base_path=tmp_path / "a", progress=False)
     assert zoo.checkpoints(folder) == [] and len(pd.read_csv(folder / "history.csv")) == 3
     kept = without_state(folder, tmp_path / "b" / stuck.folder())
-    with claim(kept):
+    with hold(kept):
         run = open_run(replace(stuck, max_epochs=4), kept)
     assert (run.epoch, run.from_epoch, run.now.n_max, len(run.history)) == (3, 3, 2, 3)
     last = load_state(stuck, folder, states_on_disk(folder)[3])

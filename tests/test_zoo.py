@@ -15,12 +15,13 @@ import yaml
 from conftest import REFERENCE, published_state, small_config
 from safetensors.torch import load_file, save_file
 
-from tsrnn import InputError, toy, zoo
+from tsrnn import InputError, zoo
+from tsrnn.book import toy
 from tsrnn.cli import main
-from tsrnn.config import described
+from tsrnn.config import networks_of
 from tsrnn.evaluation import accuracy, verify
 from tsrnn.files import CHECKSUMS, write_checksums, write_table
-from tsrnn.folders import check_folder, claim
+from tsrnn.folders import check_folder, hold
 from tsrnn.model import Architecture, LeakyRNN
 from tsrnn.runs import is_over, open_run, saved_history
 from tsrnn.training import device_name, train
@@ -186,7 +187,7 @@ def test_a_network_that_solved_nothing_is_listed_and_its_files_are_verified(smal
 def test_a_young_run_and_a_stray_folder_hide_nothing(trained, capsys, monkeypatch):
     """One in its first epoch, one that tsrnn did not make."""
     young = replace(small_config(), network_number=2, max_epochs=1)
-    with claim(trained.parent / young.folder()):
+    with hold(trained.parent / young.folder()):
         open_run(young, trained.parent / young.folder())
     (trained.parent / "some_network_1").mkdir()
     index = zoo.index(trained.parent)
@@ -234,7 +235,7 @@ def test_the_networks_of_this_repository_do_what_was_recorded(folder):
 def test_the_networks_of_this_repository_are_at_the_end_of_their_runs():
     """As workflow/config.yaml describes them: the profile `laptop` says what was reached."""
     profiles = yaml.safe_load((ROOT / "workflow" / "config.yaml").read_text())["profiles"]
-    networks = [network for condition in profiles["laptop"] for network in described(condition)[1]]
+    networks = [network for condition in profiles["laptop"] for network in networks_of(condition)[1]]
     for network in networks:
         folder = ROOT / "trained_models" / network.folder()
         check_folder(network, folder)

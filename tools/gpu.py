@@ -31,7 +31,7 @@ sys.path.insert(0, str(TOP))
 
 from tsrnn import InputError, recurrence, zoo  # noqa: E402
 from tsrnn.batches import Batch, draw_batch  # noqa: E402
-from tsrnn.config import TrainConfig, described  # noqa: E402
+from tsrnn.config import TrainConfig, networks_of  # noqa: E402
 from tsrnn.files import read_checksums  # noqa: E402
 from tsrnn.model import Architecture, LeakyRNN  # noqa: E402
 from tsrnn.runs import begin  # noqa: E402
@@ -174,7 +174,7 @@ def check(device: str = "cuda", neurons: int = 500, largest: int = 32) -> None:
 def groups(profile: str = "gpu") -> list[list[TrainConfig]]:
     """The networks of a profile, as ensembles: one curriculum and one architecture each."""
     conditions = yaml.safe_load((TOP / "workflow" / "config.yaml").read_text())["profiles"][profile]
-    networks = [network for condition in conditions for network in described(condition)[1]]
+    networks = [network for condition in conditions for network in networks_of(condition)[1]]
 
     def ensemble(config: TrainConfig) -> str:
         return f"{config.curriculum} {config.init_heads} {config.architecture()}"

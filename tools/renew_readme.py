@@ -6,7 +6,8 @@ import sys
 
 from check_site import TOP, Page
 
-from tsrnn import paper, zoo
+from tsrnn import zoo
+from tsrnn.book import paper
 
 CHAPTER = TOP / "_build" / "html" / "notebooks" / "02_curricula.html"
 README = TOP / "README.md"

@@ -8,10 +8,9 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from tsrnn import InputError, evaluation, training, zoo
-from tsrnn.analysis import probes
+from tsrnn import InputError, evaluation, probes, retraining, training, zoo
 from tsrnn.config import TrainConfig
-from tsrnn.folders import place
+from tsrnn.folders import number_and_seed
 from tsrnn.recurrence import bfloat16_gains
 from tsrnn.replay import TOLERANCES, replay
 from tsrnn.runs import recorded_config
@@ -149,7 +148,7 @@ def train(
         "start_from": f"{start.absolute().parent.name}/{start.name}" if start else None,
     }
     if network_number is None:
-        network_number, seed = place(TrainConfig(**values, seed=seed or 0), seed, runs, base)
+        network_number, seed = number_and_seed(TrainConfig(**values, seed=seed or 0), seed, runs, base)
     elif seed is None:  # go on with the run that is there, if there is one
         recorded = recorded_config(base / TrainConfig(**values, network_number=network_number).folder()) or {}
         seed = recorded.get("seed", secrets.randbelow(2**32))
@@ -261,9 +260,9 @@ def retrain(
     folders, ns = folders_of(networks, base_path), on or range(16, 47)
     training.check_device(device)
     for folder in folders:
-        probes.check_retraining(folder, start, ns, epochs)
+        retraining.check_retraining(folder, start, ns, epochs)
     for folder in folders:
-        done = probes.add_retraining(folder, start, ns, epochs, device=device)
+        done = retraining.add_retraining(folder, start, ns, epochs, device=device)
         typer.echo(f"{folder.name}: " + ("retrained" if done else "complete"))
 
 

@@ -84,12 +84,12 @@ class TrainConfig:
         return zoo.folder_name(self.start().label, self.task, self.network_number, variant)
 
 
-def described(condition: dict[str, Any]) -> tuple[dict[str, Any], list[TrainConfig]]:
+def networks_of(condition: dict[str, Any]) -> tuple[dict[str, Any], list[TrainConfig]]:
     """A condition of `workflow/config.yaml`: its options of `tsrnn train`, and its networks.
 
     Network n has seed n. Raises InputError if an option is out of range.
 
-    >>> options, networks = described({"task": "dms", "max_n": 30, "first": 3, "networks": 4})
+    >>> options, networks = networks_of({"task": "dms", "max_n": 30, "first": 3, "networks": 4})
     >>> options
     {'task': 'dms', 'max_n': 30}
     >>> [network.folder() for network in networks]

@@ -1,22 +1,17 @@
-"""How well a trained network does: accuracy, forgetting, generalisation, retraining (Figures 3c, 8c)."""
+"""How well a trained network does: accuracy, forgetting, generalisation (Figure 3c)."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from tsrnn import InputError, tasks, zoo
-from tsrnn.batches import draw_batch
-from tsrnn.config import TrainConfig
 from tsrnn.files import read, read_checksums
 from tsrnn.model import LeakyRNN, check_finite, initial_state
-from tsrnn.runs import Run, begin, records
-from tsrnn.training import assemble, test_accuracy, train_step
+from tsrnn.runs import records
 
 BATCH = 256
 
@@ -214,79 +209,3 @@ def new_readouts(
     table = pd.DataFrame(rows).assign(sequences=test)
     table.attrs = {"task": task, "batches": batches, "seed": seed}
     return table
-
-
-def retraining(
-    model: LeakyRNN,
-    task: str,
-    ns: Sequence[int],
-    epochs: int = 20,
-    seed: int = 0,
-    progress: bool = True,
-    device: str = "cpu",
-    **protocol: Any,
-) -> pd.DataFrame:
-    """How well a network learns other N, from where it stands, with a single head (Figure 8c).
-
-    The network, all of it, is trained further on one n, as the single-head curriculum would, for each of `ns`
-    anew. The paper starts from N = 16, takes n = 16 ... 46 and 20 epochs; it does not say which readout is
-    taken over. Here it is that of the largest N, in both curricula.
-
-    Args:
-        model: one network.
-        task, ns: what to learn.
-        epochs: of 600 steps.
-        seed: of the sequences, which are the same for every network of the same seed.
-        progress: show a progress bar.
-        device: cpu or cuda.
-        protocol: other values for fields of `TrainConfig`, e.g. steps=100 for a reduced scale.
-
-    Returns:
-        Columns N, epoch (0: before any), accuracy, relative_accuracy: (accuracy − 0.5) over that of the
-        first n after the last epoch.
-
-    Raises:
-        InputError: unknown task, n out of range, epochs < 1, more than one network.
-    """
-    check_one(model)
-    if epochs < 1 or not ns:
-        raise InputError(f"epochs = {epochs}, N = {list(ns)}: choose 1 or more of each")
-    a = model.architecture
-    configs = [
-        TrainConfig(
-            "single", task, seed, first_n=n, neurons=a.neurons, model=a.model, activation=a.activation,
-            tau=a.tau, **protocol,
-        )
-        for n in ns
-    ]  # fmt: skip
-    rows = []
-    bar = tqdm(total=len(configs) * epochs * configs[0].steps, unit="step", disable=not progress)
-    for config in configs:
-        bar.set_description(f"retraining on N = {config.first_n}")
-        run = taken_over(model, config)
-        network, optimiser = assemble([run], device)
-        for epoch in range(epochs + 1):
-            for _ in range(config.steps if epoch else 0):
-                train_step(network, optimiser, draw_batch([run]).to(device), config.clip)
-                bar.update()
-            [found] = test_accuracy(network, [run], device)
-            rows.append({"N": config.first_n, "epoch": epoch, "accuracy": found[config.first_n]})
-    bar.close()
-    table = relative_to_first(pd.DataFrame(rows))
-    table.attrs = {"task": task, "epochs": epochs, "seed": seed}
-    table.attrs.update(protocol)
-    return table
-
-
-def relative_to_first(table: pd.DataFrame) -> pd.DataFrame:
-    """With relative_accuracy: (accuracy − 0.5) over that of the first N in the table after its last epoch."""
-    first = table[(table["N"] == table["N"].iloc[0]) & (table["epoch"] == table["epoch"].max())]
-    return table.assign(relative_accuracy=(table["accuracy"] - 0.5) / (first["accuracy"].iloc[0] - 0.5))
-
-
-def taken_over(model: LeakyRNN, config: TrainConfig) -> Run:
-    """A single-head run that begins with this network and the readout of its largest N."""
-    parameters = {name: p.detach()[0].clone() for name, p in model.named_parameters()}
-    newest = model.heads[max(model.heads)]
-    parameters |= {name: parameters[name][[newest]] for name in ("head_weight", "head_bias")}
-    return begin(config, parameters=parameters)

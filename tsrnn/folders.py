@@ -44,7 +44,7 @@ def check_count(runs: int) -> None:
         raise InputError(f"runs = {runs}: choose 1 to 1000")
 
 
-def place(config: TrainConfig, seed: int | None, runs: int, base: Path) -> tuple[int, int]:
+def number_and_seed(config: TrainConfig, seed: int | None, runs: int, base: Path) -> tuple[int, int]:
     """Network number and seed for `runs` networks of these settings: of runs that can go on, or else free.
 
     Numbers are tried from 1 on. Without a seed, runs of any seed can go on if they are not at their end, and
@@ -73,7 +73,7 @@ def place(config: TrainConfig, seed: int | None, runs: int, base: Path) -> tuple
 
 
 @contextmanager
-def claim(folder: Path) -> Iterator[None]:
+def hold(folder: Path) -> Iterator[None]:
     """Make the folder and hold it against other processes. Raises InputError if that is not possible."""
     try:
         (folder / "state").mkdir(parents=True, exist_ok=True)
@@ -90,6 +90,6 @@ def claim(folder: Path) -> Iterator[None]:
         yield
 
 
-def is_kept_only(config: TrainConfig, folder: Path) -> bool:
+def is_done(config: TrainConfig, folder: Path) -> bool:
     """Whether the folder holds a run that has come to its end, and no state to go on from."""
     return not states_on_disk(folder) and is_over(config, saved_history(folder))

@@ -29,7 +29,7 @@ from tsrnn.analysis.simulate import Protocol
 from tsrnn.batches import Batch, draw_batches
 from tsrnn.config import PRECISIONS, TrainConfig
 from tsrnn.files import write_table
-from tsrnn.folders import check_count, check_folder, claim, is_kept_only
+from tsrnn.folders import check_count, check_folder, hold, is_done
 from tsrnn.model import LeakyRNN
 from tsrnn.recurrence import onednn_is_exact
 from tsrnn.runs import (
@@ -98,10 +98,10 @@ def train_together(
         check_folder(c, folder)
         if start is not None:
             go_on(begin(c), 0, start)  # InputError if it does not fit
-    to_train = [(c, f) for c, f in zip(configs, folders, strict=True) if not is_kept_only(c, f)]
+    to_train = [(c, f) for c, f in zip(configs, folders, strict=True) if not is_done(c, f)]
     with ExitStack() as stack:
         for _, folder in to_train:
-            stack.enter_context(claim(folder))
+            stack.enter_context(hold(folder))
         ensemble = resume([open_run(c, f, start) for c, f in to_train]) if to_train else []
         steps = configs[0].steps
         bar = stack.enter_context(tqdm(total=steps, unit="step", disable=not progress, leave=False))

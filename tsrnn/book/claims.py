@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tsrnn.effects import (
+from tsrnn.book.effects import (
     Effect,
     Networks,
     at_promotions,

@@ -4,14 +4,14 @@ Kept beside the checkpoints for the chapters to read, in `robustness.parquet` an
 promotion lacks of `measure` is added too. `tsrnn retrain` leaves `retraining.parquet` there.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
 from tqdm import tqdm
 
-from tsrnn import InputError, evaluation, zoo
+from tsrnn import evaluation, zoo
 from tsrnn.analysis.interventions import (
     TAU_EPSILONS,
     WEIGHT_EPSILONS,
@@ -22,12 +22,10 @@ from tsrnn.analysis.interventions import (
 )
 from tsrnn.analysis.measure import cheap, costly
 from tsrnn.analysis.simulate import Protocol
-from tsrnn.config import TrainConfig
 from tsrnn.files import read_table, write_table
-from tsrnn.folders import claim
+from tsrnn.folders import hold
 from tsrnn.model import LeakyRNN
 from tsrnn.runs import PROMOTION_COLUMNS, records, save_promotions
-from tsrnn.training import check_device
 
 
 @dataclass(frozen=True)
@@ -92,9 +90,6 @@ PROBES: dict[str, Callable[[LeakyRNN, str, Scale], pd.DataFrame]] = {
 }
 
 
-RETRAINING = "retraining.parquet"
-
-
 def add_missing(folder: Path, progress: bool = True, scale: Scale | None = None) -> list[int]:
     """Measure what is not yet known of a trained network, wherever it kept a checkpoint.
 
@@ -110,9 +105,9 @@ def add_missing(folder: Path, progress: bool = True, scale: Scale | None = None)
     Raises:
         InputError: not a run of tsrnn, in use by another process, a damaged checkpoint.
     """
-    config, _ = records(folder)  # before `claim`, which makes the folder
+    config, _ = records(folder)  # before `hold`, which makes the folder
     added = []
-    with claim(folder):
+    with hold(folder):
         scale = scale or replace(Scale(), steps=config.get("measure_steps") or Scale.steps)
         kept = zoo.checkpoints(folder)
         for checkpoint in tqdm(kept, folder.name, unit="checkpoint", disable=not progress):
@@ -150,67 +145,4 @@ def add_probe(folder: Path, name: str, model: LeakyRNN, task: str, scale: Scale)
     new = PROBES[name](model, task, scale).astype({"accuracy": "float32"})
     table = new if known is None else pd.concat([known, new], ignore_index=True)
     write_table(path, table)
-    return True
-
-
-def check_retraining(folder: Path, start: int, ns: Sequence[int], epochs: int) -> list[int]:
-    """Which of `ns` a network is still to be retrained on from its checkpoint at N = `start`.
-
-    Raises InputError if it is not a run of tsrnn, has no such checkpoint, an n is out of range or given
-    twice, or its retraining.parquet holds another start or number of epochs.
-    """
-    config, _ = records(folder)
-    if epochs < 1:
-        raise InputError(f"epochs = {epochs}: choose 1 or more")
-    if len(set(ns)) < len(ns) or not ns:
-        raise InputError(f"N = {list(ns)}: give each N once, one or more")
-    for n in ns:
-        TrainConfig("single", config["task"], first_n=n)  # InputError if out of range
-    known = retrained(folder)
-    if known is not None and (set(known["start"]) != {start} or known["epoch"].max() != epochs):
-        there = f"from N = {known['start'].iloc[0]:.0f}, {known['epoch'].max():.0f} epochs each"
-        raise InputError(
-            f"{folder / RETRAINING} holds what was measured {there}; to measure from N = {start} for "
-            f"{epochs}, move it away first"
-        )
-    missing = [n for n in ns if known is None or n not in set(known["N"])]
-    kept = [zoo.largest_n(path) for path in zoo.checkpoints(folder)]
-    if missing and start not in kept:
-        there = ", ".join(map(str, kept)) or "none: it keeps no checkpoint"
-        raise InputError(f"no checkpoint of {folder.name} at N = {start}: choose one of {there}")
-    return missing
-
-
-def retrained(folder: Path) -> pd.DataFrame | None:
-    """What was measured by retraining so far."""
-    path = folder / RETRAINING
-    return read_table(path, ("start", "N", "epoch", "accuracy")) if path.exists() else None
-
-
-def add_retraining(
-    folder: Path, start: int, ns: Sequence[int], epochs: int, progress: bool = True, device: str = "cpu"
-) -> bool:
-    """Retrain a network from its checkpoint at N = `start` (`evaluation.retraining`, Figure 8c).
-
-    Kept in `retraining.parquet` in its folder, with `start` as a column, as soon as an N is done. What was
-    measured is not measured again, even if its checkpoint is gone.
-
-    Returns:
-        Whether there was anything to do.
-
-    Raises:
-        InputError: as `check_retraining`; in use by another process; no such device.
-    """
-    check_device(device)
-    check_retraining(folder, start, ns, epochs)  # before `claim`, which makes the folder
-    with claim(folder):
-        missing, known = check_retraining(folder, start, ns, epochs), retrained(folder)
-        if not missing:
-            return False
-        [checkpoint] = [path for path in zoo.checkpoints(folder) if zoo.largest_n(path) == start]
-        model, (config, _) = zoo.load_checkpoint(checkpoint), records(folder)
-        for n in missing:
-            new = evaluation.retraining(model, config["task"], [n], epochs, 0, progress, device)
-            known = pd.concat([known, new.assign(start=start)], ignore_index=True)
-            write_table(folder / RETRAINING, evaluation.relative_to_first(known))
     return True

@@ -13,15 +13,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tsrnn import paper, zoo
+from tsrnn import zoo
 from tsrnn.analysis.statistics import compare, interval
+from tsrnn.book import paper
 
 KINDS = ("cumulative", "single")
 
 
 @dataclass
 class Networks:
-    """What was measured of the standard networks for one task (`toy.networks` has the index)."""
+    """What was measured of the standard networks for one task (`toy.get_networks` has the index)."""
 
     index: pd.DataFrame
     base: Path

@@ -10,14 +10,14 @@ from pathlib import Path
 import pandas as pd
 
 from tsrnn import InputError, tasks, zoo
-from tsrnn.analysis.probes import QUICK, add_missing
+from tsrnn.book.effects import KINDS
+from tsrnn.book.plotting import NAMES
 from tsrnn.config import TrainConfig
-from tsrnn.effects import KINDS
-from tsrnn.plotting import NAMES
+from tsrnn.probes import QUICK, add_missing
 from tsrnn.training import train
 
 
-def networks(
+def get_networks(
     task: str, seeds: int | Sequence[int] = (), zoo_path: str = "", quick: bool = False
 ) -> tuple[pd.DataFrame, Path, str]:
     """Multi-head and single-head networks for a task.

@@ -1,0 +1,79 @@
+"""Arrows run one way: no module imports one that stands above it."""
+
+import ast
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1] / "tsrnn"
+# From the ground up. A module may import what stands on a line before its own, or beside it.
+FLOORS = """
+tsrnn
+tsrnn.recurrence
+tsrnn.model tsrnn.tasks
+tsrnn.files tsrnn.curriculum
+tsrnn.zoo
+tsrnn.config
+tsrnn.runs
+tsrnn.batches tsrnn.folders tsrnn.evaluation
+tsrnn.analysis tsrnn.analysis.noise tsrnn.analysis.statistics tsrnn.analysis.simulate
+tsrnn.analysis.connectivity
+tsrnn.analysis.fits tsrnn.analysis.timescales tsrnn.analysis.dimensionality
+tsrnn.analysis.measure tsrnn.analysis.interventions tsrnn.analysis.decoding
+tsrnn.training
+tsrnn.probes tsrnn.retraining tsrnn.replay
+tsrnn.book tsrnn.book.plotting tsrnn.book.paper tsrnn.book.effects tsrnn.book.claims tsrnn.book.toy
+tsrnn.cli
+tsrnn.__main__
+"""
+
+
+def imports(path: Path) -> set[str]:
+    """The modules of the package that a file imports, by their full names."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            within = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= within & MODULES.keys() or {node.module}
+    return found & MODULES.keys()
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name_of(path): path for path in PACKAGE.rglob("*.py")}
+
+
+def test_every_module_has_its_floor_and_none_imports_from_above():
+    floor = {name: level for level, line in enumerate(FLOORS.split("\n")) for name in line.split()}
+    assert floor.keys() == MODULES.keys()
+    upwards = [
+        f"{name} imports {other}"
+        for name, path in MODULES.items()
+        for other in imports(path)
+        if floor[other] > floor[name]
+    ]
+    assert upwards == []
+
+
+def test_no_two_modules_import_each_other_in_a_circle():
+    """Nor do those on one floor."""
+    above: dict[str, set[str]] = {name: imports(path) - {name} for name, path in MODULES.items()}
+    while free := [name for name, others in above.items() if not others]:
+        above = {name: others - set(free) for name, others in above.items() if name not in free}
+    assert above == {}
+
+
+def test_it_would_see_an_import(tmp_path):
+    """Also one inside a function, and both ways to write it."""
+    path = tmp_path / "module.py"
+    lines = [
+        "from tsrnn import zoo",
+        "def f():",
+        "    import tsrnn.cli",
+        "    from tsrnn.book.paper import row",
+    ]
+    path.write_text("\n".join(lines))
+    assert imports(path) == {"tsrnn.zoo", "tsrnn.cli", "tsrnn.book.paper"}

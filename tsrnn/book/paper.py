@@ -1,0 +1,134 @@
+"""The paper's numbers, cited, for the book to set beside ours; and how ours are written.
+
+All are from the authors' published files or figures (Khajehabdollahi et al. 2024), in `published.csv`. Its
+columns: figure, task, curriculum, variant (as in a folder's name; empty for the standard network), quantity,
+N, epsilon (of a perturbation), network (where it is one network's number), value (else a mean over so many
+`networks`), mark, error, source. `mark` says how a number is known: "data" was measured on their files,
+"plot" was read off a figure, to within `error` (of the value, or in its units).
+
+Mean and SD of τ and τ_net are over the units of each network; the first loss is the mean over the first epoch
+of an N, in nats, summed over heads; "without fastest" and "without slowest" are relative accuracies without
+one of those 20 units, "perturbed W" and "perturbed tau" after a perturbation of relative size ε. Multi-head
+runs with τ trained or fixed at 1 were stopped at N = 100 or 101.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from tsrnn.analysis.statistics import compare, p_text, signed
+from tsrnn.book.plotting import NAMES
+
+TABLE = pd.read_csv(Path(__file__).with_name("published.csv")).fillna({"variant": ""})
+_one_number = TABLE["network"].isna() & TABLE["epsilon"].isna() & (TABLE["quantity"] != "largest N")
+
+# Means over the standard networks of a quantity, by N
+PUBLISHED = TABLE[_one_number & (TABLE["variant"] == "")].reset_index(drop=True)
+
+# (curriculum, task) -> epochs of one published network (number 1), at every N from 2 on
+EPOCHS_PER_N: dict[tuple[str, str], list[int]] = {
+    (str(kind), str(task)): [int(n) for n in rows.sort_values("N")["value"]]
+    for (kind, task), rows in TABLE[TABLE["quantity"] == "epochs"].groupby(["curriculum", "task"])
+}
+
+# (curriculum, what is perturbed) -> ε -> relative accuracy at N = 30, parity
+PERTURBED: dict[tuple[str, str], dict[float, float]] = {
+    (str(kind), str(quantity).removeprefix("perturbed ")): dict(
+        zip(rows["epsilon"], rows["value"], strict=True)
+    )
+    for (kind, quantity), rows in TABLE[TABLE["epsilon"].notna()].groupby(["curriculum", "quantity"])
+}
+
+
+def largest_n(curriculum: str, task: str, variant: str = "") -> list[int]:
+    """The largest N of each published network of a kind, as far as it is known."""
+    rows = TABLE[TABLE["quantity"] == "largest N"].query(
+        "curriculum == @curriculum and task == @task and variant == @variant"
+    )
+    return [int(n) for n in rows["value"]]
+
+
+# (curriculum, τ that was fixed, or None: trained) -> largest N of every published network, parity
+LARGEST_N: dict[tuple[str, float | None], list[int]] = {
+    (kind, tau): found
+    for kind in ("single", "cumulative")
+    for tau in (None, 1, 2, 3, 4, 5)
+    if (found := largest_n(kind, "parity", "" if tau is None else f"tau{tau:g}"))
+}
+
+
+def published(curriculum: str, task: str, quantity: str, n: int | None = None) -> float | None:
+    """The published value, or None if it is not known; `n` where the quantity depends on N."""
+    p = PUBLISHED
+    rows = p[(p["curriculum"] == curriculum) & (p["task"] == task) & (p["quantity"] == quantity)]
+    rows = rows if n is None else rows[rows["N"] == n]
+    return None if rows.empty else float(rows["value"].iloc[0])
+
+
+def summary(values: Sequence[float], form: str = "{:.3f}") -> str:
+    """Mean, number and range of a quantity over networks, for a table.
+
+    >>> summary([1.5, 2.5], "{:.1f}")
+    '2.0 (n = 2, 1.5 to 2.5)'
+    """
+    if not len(values):
+        return "none trained that far"
+    mean, low, high = (signed(x, form) for x in (sum(values) / len(values), min(values), max(values)))
+    return f"{mean} (n = {len(values)}" + (f", {low} to {high})" if len(values) > 1 else ")")
+
+
+def row(
+    what: str, values: Sequence[float], theirs: float | None, form: str = "{:.3f}", networks: int = 1
+) -> dict[str, str]:
+    """A row of a table that sets the networks here beside the mean of so many published ones."""
+    far = signed(sum(values) / len(values) / theirs - 1, "{:+.1%}") if len(values) and theirs else "–"
+    return {
+        "": what,
+        "here": summary(values, form),
+        "published": "not known" if theirs is None else f"{signed(theirs, form)} (n = {networks})",
+        "difference": far,
+    }
+
+
+def beside(
+    what: str, multi: Sequence[float], single: Sequence[float], form: str = "{:.2f}"
+) -> dict[str, str]:
+    """A row of a table that sets multi-head beside single-head networks; tested if there are two of each."""
+    cells = {"": what, NAMES["cumulative"]: summary(multi, form), NAMES["single"]: summary(single, form)}
+    tests = ("difference (95 % CI)", "t-test", "permutation test")
+    if min(len(multi), len(single)) < 2:
+        return cells | dict.fromkeys(tests, "–")
+    t = compare(multi, single)
+    apart, low, high = (signed(t[x], form.replace(":", ":+")) for x in ("difference", "low", "high"))
+    found = (f"{apart} ({low} to {high})", p_text(t["p_t"]), p_text(t["p_permutation"]))
+    return cells | dict(zip(tests, found, strict=True))
+
+
+def conditions(index: pd.DataFrame) -> pd.DataFrame:
+    """What `zoo.index` lists, a row per condition; `published` is the largest N of each of their networks."""
+    rows = []
+    for about, group in index.groupby(["curriculum", "task", "variant"], sort=False):
+        kind, task, variant = map(str, about)
+        what = re.sub(r"^tau([\d.]+)$", r"τ = \1", variant)
+        theirs = largest_n(kind, task, variant)
+        rows.append(
+            {
+                "condition": ", ".join(part for part in (NAMES[kind], task, what) if part),
+                "networks": str(len(group)),
+                "largest N": span(group["solved N"]),
+                "published": ", ".join(map(str, theirs)) or "not known",
+                "epochs": span(group["epochs"]),
+                "minutes": span(group["minutes"]),
+                "profile": ", ".join(sorted(set(group["profile"]))),
+                "device": ", ".join(sorted(set(", ".join(group["device"]).split(", ")))),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def span(values: pd.Series) -> str:
+    """'28 to 30', or one number if all are the same; rounded."""
+    low, high = f"{values.min():.0f}", f"{values.max():.0f}"
+    return low if low == high else f"{low} to {high}"

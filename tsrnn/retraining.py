@@ -1,0 +1,159 @@
+"""Retraining on other N, from where a network stands (Figure 8c); the results are kept beside the network."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from tqdm import tqdm
+
+from tsrnn import InputError, zoo
+from tsrnn.batches import draw_batch
+from tsrnn.config import TrainConfig
+from tsrnn.evaluation import check_one
+from tsrnn.files import read_table, write_table
+from tsrnn.folders import hold
+from tsrnn.model import LeakyRNN
+from tsrnn.runs import Run, begin, records
+from tsrnn.training import assemble, check_device, test_accuracy, train_step
+
+RETRAINING = "retraining.parquet"
+
+
+def retrain(
+    model: LeakyRNN,
+    task: str,
+    ns: Sequence[int],
+    epochs: int = 20,
+    seed: int = 0,
+    progress: bool = True,
+    device: str = "cpu",
+    **protocol: Any,
+) -> pd.DataFrame:
+    """How well a network learns other N, from where it stands, with a single head (Figure 8c).
+
+    The network, all of it, is trained further on one n, as the single-head curriculum would, for each of `ns`
+    anew. The paper starts from N = 16, takes n = 16 ... 46 and 20 epochs; it does not say which readout is
+    taken over. Here it is that of the largest N, in both curricula.
+
+    Args:
+        model: one network.
+        task, ns: what to learn.
+        epochs: of 600 steps.
+        seed: of the sequences, which are the same for every network of the same seed.
+        progress: show a progress bar.
+        device: cpu or cuda.
+        protocol: other values for fields of `TrainConfig`, e.g. steps=100 for a reduced scale.
+
+    Returns:
+        Columns N, epoch (0: before any), accuracy, relative_accuracy: (accuracy − 0.5) over that of the
+        first n after the last epoch.
+
+    Raises:
+        InputError: unknown task, n out of range, epochs < 1, more than one network.
+    """
+    check_one(model)
+    if epochs < 1 or not ns:
+        raise InputError(f"epochs = {epochs}, N = {list(ns)}: choose 1 or more of each")
+    a = model.architecture
+    configs = [
+        TrainConfig(
+            "single", task, seed, first_n=n, neurons=a.neurons, model=a.model, activation=a.activation,
+            tau=a.tau, **protocol,
+        )
+        for n in ns
+    ]  # fmt: skip
+    rows = []
+    bar = tqdm(total=len(configs) * epochs * configs[0].steps, unit="step", disable=not progress)
+    for config in configs:
+        bar.set_description(f"retraining on N = {config.first_n}")
+        run = taken_over(model, config)
+        network, optimiser = assemble([run], device)
+        for epoch in range(epochs + 1):
+            for _ in range(config.steps if epoch else 0):
+                train_step(network, optimiser, draw_batch([run]).to(device), config.clip)
+                bar.update()
+            [found] = test_accuracy(network, [run], device)
+            rows.append({"N": config.first_n, "epoch": epoch, "accuracy": found[config.first_n]})
+    bar.close()
+    table = relative_to_first(pd.DataFrame(rows))
+    table.attrs = {"task": task, "epochs": epochs, "seed": seed}
+    table.attrs.update(protocol)
+    return table
+
+
+def relative_to_first(table: pd.DataFrame) -> pd.DataFrame:
+    """With relative_accuracy: (accuracy − 0.5) over that of the first N in the table after its last epoch."""
+    first = table[(table["N"] == table["N"].iloc[0]) & (table["epoch"] == table["epoch"].max())]
+    return table.assign(relative_accuracy=(table["accuracy"] - 0.5) / (first["accuracy"].iloc[0] - 0.5))
+
+
+def taken_over(model: LeakyRNN, config: TrainConfig) -> Run:
+    """A single-head run that begins with this network and the readout of its largest N."""
+    parameters = {name: p.detach()[0].clone() for name, p in model.named_parameters()}
+    newest = model.heads[max(model.heads)]
+    parameters |= {name: parameters[name][[newest]] for name in ("head_weight", "head_bias")}
+    return begin(config, parameters=parameters)
+
+
+def check_retraining(folder: Path, start: int, ns: Sequence[int], epochs: int) -> list[int]:
+    """Which of `ns` a network is still to be retrained on from its checkpoint at N = `start`.
+
+    Raises InputError if it is not a run of tsrnn, has no such checkpoint, an n is out of range or given
+    twice, or its retraining.parquet holds another start or number of epochs.
+    """
+    config, _ = records(folder)
+    if epochs < 1:
+        raise InputError(f"epochs = {epochs}: choose 1 or more")
+    if len(set(ns)) < len(ns) or not ns:
+        raise InputError(f"N = {list(ns)}: give each N once, one or more")
+    for n in ns:
+        TrainConfig("single", config["task"], first_n=n)  # InputError if out of range
+    known = retrained(folder)
+    if known is not None and (set(known["start"]) != {start} or known["epoch"].max() != epochs):
+        there = f"from N = {known['start'].iloc[0]:.0f}, {known['epoch'].max():.0f} epochs each"
+        raise InputError(
+            f"{folder / RETRAINING} holds what was measured {there}; to measure from N = {start} for "
+            f"{epochs}, move it away first"
+        )
+    missing = [n for n in ns if known is None or n not in set(known["N"])]
+    kept = [zoo.largest_n(path) for path in zoo.checkpoints(folder)]
+    if missing and start not in kept:
+        there = ", ".join(map(str, kept)) or "none: it keeps no checkpoint"
+        raise InputError(f"no checkpoint of {folder.name} at N = {start}: choose one of {there}")
+    return missing
+
+
+def retrained(folder: Path) -> pd.DataFrame | None:
+    """What was measured by retraining so far."""
+    path = folder / RETRAINING
+    return read_table(path, ("start", "N", "epoch", "accuracy")) if path.exists() else None
+
+
+def add_retraining(
+    folder: Path, start: int, ns: Sequence[int], epochs: int, progress: bool = True, device: str = "cpu"
+) -> bool:
+    """Retrain a network from its checkpoint at N = `start` (`retrain`, Figure 8c).
+
+    Kept in `retraining.parquet` in its folder, with `start` as a column, as soon as an N is done. What was
+    measured is not measured again, even if its checkpoint is gone.
+
+    Returns:
+        Whether there was anything to do.
+
+    Raises:
+        InputError: as `check_retraining`; in use by another process; no such device.
+    """
+    check_device(device)
+    check_retraining(folder, start, ns, epochs)  # before `hold`, which makes the folder
+    with hold(folder):
+        missing, known = check_retraining(folder, start, ns, epochs), retrained(folder)
+        if not missing:
+            return False
+        [checkpoint] = [path for path in zoo.checkpoints(folder) if zoo.largest_n(path) == start]
+        model, (config, _) = zoo.load_checkpoint(checkpoint), records(folder)
+        for n in missing:
+            new = retrain(model, config["task"], [n], epochs, 0, progress, device)
+            known = pd.concat([known, new.assign(start=start)], ignore_index=True)
+            write_table(folder / RETRAINING, relative_to_first(known))
+    return True
