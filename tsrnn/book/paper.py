@@ -42,20 +42,19 @@ PERTURBED: dict[tuple[str, str], dict[float, float]] = {
 }
 
 
-def largest_n(curriculum: str, task: str, variant: str = "") -> list[int]:
-    """The largest N of each published network of a kind, as far as it is known."""
-    rows = TABLE[TABLE["quantity"] == "largest N"].query(
+def largest_n(curriculum: str, task: str, variant: str = "") -> pd.DataFrame:
+    """The rows of `TABLE` with the largest N of each published network of a kind, where it is known."""
+    return TABLE[TABLE["quantity"] == "largest N"].query(
         "curriculum == @curriculum and task == @task and variant == @variant"
     )
-    return [int(n) for n in rows["value"]]
 
 
 # (curriculum, τ that was fixed, or None: trained) -> largest N of every published network, parity
 LARGEST_N: dict[tuple[str, float | None], list[int]] = {
-    (kind, tau): found
+    (kind, tau): [int(n) for n in found["value"]]
     for kind in ("single", "cumulative")
     for tau in (None, 1, 2, 3, 4, 5)
-    if (found := largest_n(kind, "parity", "" if tau is None else f"tau{tau:g}"))
+    if len(found := largest_n(kind, "parity", "" if tau is None else f"tau{tau:g}"))
 }
 
 
@@ -112,17 +111,19 @@ def conditions(index: pd.DataFrame) -> pd.DataFrame:
     for about, group in index.groupby(["curriculum", "task", "variant"], sort=False):
         kind, task, variant = map(str, about)
         what = re.sub(r"^tau([\d.]+)$", r"τ = \1", variant)
-        theirs = largest_n(kind, task, variant)
+        known = largest_n(kind, task, variant)
+        theirs = ", ".join(f"{n:.0f}" for n in known["value"]) or "not known"
         rows.append(
             {
                 "condition": ", ".join(part for part in (NAMES[kind], task, what) if part),
                 "networks": str(len(group)),
                 "largest N": span(group["solved N"]),
-                "published": ", ".join(map(str, theirs)) or "not known",
+                "published": theirs + (" (from a plot)" if "plot" in set(known["mark"]) else ""),
                 "epochs": span(group["epochs"]),
                 "minutes": span(group["minutes"]),
                 "profile": ", ".join(sorted(set(group["profile"]))),
                 "device": ", ".join(sorted(set(", ".join(group["device"]).split(", ")))),
+                "precision": ", ".join(sorted(set(", ".join(group["precision"]).split(", ")), reverse=True)),
             }
         )
     return pd.DataFrame(rows)
