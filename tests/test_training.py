@@ -12,12 +12,12 @@ from naive import NaiveRNN
 from torch import nn
 
 from tsrnn import InputError, files, zoo
-from tsrnn.batches import Batch, draw_batch
+from tsrnn.batches import Batch, draw_batch, draw_batches
 from tsrnn.config import TrainConfig
 from tsrnn.files import write
 from tsrnn.folders import hold
 from tsrnn.runs import begin, load_state, open_run, states_on_disk
-from tsrnn.training import assemble, train, train_step
+from tsrnn.training import assemble, train, train_step, train_together
 
 
 @pytest.mark.parametrize("kind", ["cumulative", "single"])
@@ -66,6 +66,28 @@ def test_an_ensemble_follows_the_paths_of_its_networks_alone():
             torch.testing.assert_close(
                 together, p[0], rtol=1e-4, atol=1e-5, msg=lambda m, n=name: f"{n}: {m}"
             )
+
+
+def test_batches_drawn_ahead_are_the_same_and_no_more(small, monkeypatch):
+    """As for a GPU, in threads: the generators are left where they would be without."""
+    monkeypatch.setattr(Batch, "to", lambda batch, device: batch)
+    tasks = ("parity", "dms", "parity")
+    configs = [replace(small, seed=seed, task=task) for seed, task in enumerate(tasks)]
+    ahead, one_by_one = ([begin(c) for c in configs] for _ in range(2))
+    for batch in draw_batches(ahead, 9, "cuda"):
+        expected = draw_batch(one_by_one)
+        for name, value in vars(expected).items():
+            found = getattr(batch, name)
+            assert torch.equal(found, value) if isinstance(value, torch.Tensor) else found == value
+    for a, b in zip(ahead, one_by_one, strict=True):
+        assert torch.equal(a.generator.get_state(), b.generator.get_state())
+
+
+def test_training_stops_before_an_epoch_that_would_not_end_in_time(small, tmp_path):
+    [folder] = train_together([small], tmp_path, progress=False, minutes=0.0)
+    assert len(pd.read_csv(folder / "history.csv")) == 1  # how long one takes is not known before
+    train_together([small], tmp_path, progress=False, minutes=10)
+    assert len(pd.read_csv(folder / "history.csv")) == 5
 
 
 def test_promotion_needs_the_mean_and_the_newest_head(small, tmp_path):

@@ -88,8 +88,8 @@ def train_together(
 ) -> list[Path]:
     """Train networks side by side, which differ in task, curriculum, seed and number at the most.
 
-    Stops before an epoch that would not end within so many minutes, if it takes as long as the last one.
-    All else as `train`.
+    Stops before an epoch that would not end within so many minutes, if it takes as long as the last one; one
+    is trained in any case. All else as `train`.
     """
     check_device(device)
     began = time.perf_counter()
@@ -108,7 +108,7 @@ def train_together(
         last = 0.0
         while active := [run for run in ensemble if not run.finished]:
             now = time.perf_counter()
-            if now - began + last > 60 * minutes:
+            if last and now - began + last > 60 * minutes:
                 break
             train_epoch(active, device, bar)
             last = time.perf_counter() - now
