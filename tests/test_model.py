@@ -148,7 +148,7 @@ def test_float32_products_through_onednn_do_not_round_and_leave_the_setting_alon
     g = torch.Generator().manual_seed(0)
     for rows in (10, 256, 5000):
         a, b = torch.randn(rows, 504, generator=g), torch.randn(504, 500, generator=g)
-        with fastest_products():
+        with fastest_products(a):
             assert torch.backends.mkldnn.matmul.fp32_precision == "bf16"
             found = torch.mm(a, b)
         exact = a.double() @ b.double()

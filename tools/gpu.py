@@ -101,9 +101,9 @@ def times(K: int, n: int, neurons: int, device: str) -> Iterator[tuple[str, floa
     T = batch.s.shape[1]
     for way in ("bfloat16", "float32", *(["TF32"] if device != "cpu" else [])):
         dtype = torch.bfloat16 if way == "bfloat16" else torch.float32
-        torch.backends.cuda.matmul.allow_tf32 = way == "TF32"
+        torch.backends.cuda.matmul.fp32_precision = "tf32" if way == "TF32" else "ieee"
         yield way, milliseconds(partial(train_step, model, optimiser, batch, 2.0, dtype), device) / T
-    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cuda.matmul.fp32_precision = "ieee"
     if device != "cpu":
         yield "bfloat16, forward and backward as a CUDA graph", graph_milliseconds(model, batch) / T
     yield "drawing a batch", milliseconds(lambda: draw_batch(runs), "cpu") / T

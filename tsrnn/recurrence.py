@@ -130,9 +130,10 @@ def _through_onednn() -> Iterator[None]:
         settings.fp32_precision = before
 
 
-def fastest_products() -> AbstractContextManager[None]:
-    """Float32 products on the CPU by the fastest way that does not round, while this is entered."""
-    return _through_onednn() if onednn_is_exact() else nullcontext()
+def fastest_products(of: Tensor) -> AbstractContextManager[None]:
+    """Products of such matrices by the fastest way that does not round, while this is entered."""
+    onednn = of.dtype == torch.float32 and of.device.type == "cpu" and onednn_is_exact()
+    return _through_onednn() if onednn else nullcontext()
 
 
 def multiply(a: Tensor, b: Tensor, out: Tensor) -> None:
@@ -176,7 +177,7 @@ def _run(
     With a leak, r (K, B, H) is the state in full precision, and goes along.
     """
     H, xs, phis = phi.shape[-1], x.unbind(1), phi.unbind(1)
-    with fastest_products():
+    with fastest_products(x):
         for t, out in enumerate(phis):
             multiply(xs[t], joined, out)
             activation.apply_(out)
@@ -227,7 +228,7 @@ class _Scan(torch.autograd.Function):
         ends: dict[int, list[int]] = {}
         for k, end in enumerate(ctx.lengths):
             ends.setdefault(end, []).append(k)
-        with fastest_products():
+        with fastest_products(x):
             for t in range(T - 1, -1, -1):
                 for k in ends.get(t + 1, ()):
                     g[k] = back[k] = grad[k]
