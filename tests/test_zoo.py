@@ -232,6 +232,13 @@ def test_the_networks_of_this_repository_do_what_was_recorded(folder):
     assert (found.groupby("checkpoint")["measured"].mean() > 0.97).all()
 
 
+def test_the_rounded_networks_of_this_repository_are_as_saved():
+    """Of the page *Does rounding matter?*: four of each curriculum, without checkpoints."""
+    folders = zoo.network_folders(ROOT / "trained_models" / "rounding")
+    assert len(folders) == 8 and all(verify(folder).empty for folder in folders)
+    assert set(zoo.index(folders[0].parent)["precision"]) == {"bfloat16"}
+
+
 def test_the_networks_of_this_repository_are_at_the_end_of_their_runs():
     """As workflow/config.yaml describes them: the profile `laptop` says what was reached."""
     profiles = yaml.safe_load((ROOT / "workflow" / "config.yaml").read_text())["profiles"]
