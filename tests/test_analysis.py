@@ -183,6 +183,6 @@ def test_costly_measures_are_those_of_the_analyses():
 
 def test_only_networks_of_tsrnn_are_analysed(tmp_path):
     for look in (probes.add_missing, verify):
-        with pytest.raises(InputError, match="is not a trained network of tsrnn"):
+        with pytest.raises(InputError, match="is not a network of tsrnn"):
             look(tmp_path)
     assert not list(tmp_path.iterdir())
