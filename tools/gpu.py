@@ -158,9 +158,8 @@ def check(device: str = "cuda", neurons: int = 500, largest: int = 32) -> None:
             for way, ms in times(K, n, neurons, device):
                 rows.append((f"N={n} K={K}", way, ms, "ms per time step"))
                 typer.echo(f"N = {n:3d}, {K:2d} networks: {ms:.4f} ms per time step, {way}")
-        except (
-            RuntimeError
-        ) as error:  # of memory, or a graph that cannot be captured: the rest is worth having
+        except RuntimeError as error:
+            # of memory, or a graph that cannot be captured: the rest is worth having
             typer.echo(f"N = {n}, {K} networks: {str(error).splitlines()[0]}")
     with (OUT / "check.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("what", "which", "value", "meaning"), *rows])

@@ -8,7 +8,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from tsrnn import InputError, zoo
-from tsrnn.batches import draw_batch
+from tsrnn.batches import draw_batches
 from tsrnn.config import TrainConfig
 from tsrnn.evaluation import check_one
 from tsrnn.files import read_table, write_table
@@ -70,8 +70,8 @@ def retrain(
         run = taken_over(model, config)
         network, optimiser = assemble([run], device)
         for epoch in range(epochs + 1):
-            for _ in range(config.steps if epoch else 0):
-                train_step(network, optimiser, draw_batch([run]).to(device), config.clip)
+            for batch in draw_batches([run], config.steps if epoch else 0, device):
+                train_step(network, optimiser, batch, config.clip)
                 bar.update()
             [found] = test_accuracy(network, [run], device)
             rows.append({"N": config.first_n, "epoch": epoch, "accuracy": found[config.first_n]})
