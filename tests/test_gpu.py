@@ -51,18 +51,18 @@ def test_check_passes_and_finds_a_wrong_gradient(tmp_path, monkeypatch):
 
     monkeypatch.setattr(gpu, "errors", errors)
     found = call("check", "--device", "cpu", "--neurons", 20, "--largest", 0)
-    assert "24 of 32 variants" in found and "WRONG mod tanh K=3 bfloat16" in found
+    assert "24 of 32 variants" in found and "WRONG mod tanh K=70 bfloat16" in found
     assert found.endswith("exit 1")
 
 
 def test_networks_go_on_from_the_zoo_and_come_back_to_it(tmp_path, monkeypatch):
-    """The profile `toy` for one epoch: two curricula at once, in processes of their own."""
+    """The profile `toy` for one epoch: two curricula in one ensemble."""
     monkeypatch.setattr(gpu, "OUT", tmp_path / "out")
     folders = (tmp_path / "zoo", tmp_path / "work")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     options = ["--device", "cpu", "--profile", "toy", "--base", folders[0], "--work", folders[1]]
     found = call("train", "--minutes", gpu.PACKING + 0.001, *options)
-    assert found.count("stopped") == 2 and found.endswith("exit 0"), found
+    assert found.count("stopped") == 1 and found.endswith("exit 0"), found
     archives = sorted((tmp_path / "out").glob("*.tar"))
     call("unpack", *archives, "--base", folders[0])
     networks = zoo.index(folders[0])
@@ -101,4 +101,4 @@ def test_what_does_not_fit_is_left_out_and_named(small, tmp_path, monkeypatch, c
         monkeypatch.setattr(gpu, name, value)
     written = gpu.pack(tmp_path, tmp_path / "none", tmp_path / "out")
     assert len(written) == 2 and all(path.stat().st_size < 4 * size for path in written)
-    assert "network_3 does not fit in and is left out" in capsys.readouterr().out
+    assert capsys.readouterr().out.count("does not fit in and is left out") == 1

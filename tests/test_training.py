@@ -10,6 +10,7 @@ import torch
 from conftest import everything, published_state
 from naive import NaiveRNN
 from torch import nn
+from tqdm import tqdm
 
 from tsrnn import InputError, files, zoo
 from tsrnn.batches import Batch, draw_batch, draw_batches
@@ -17,7 +18,7 @@ from tsrnn.config import TrainConfig
 from tsrnn.files import write
 from tsrnn.folders import hold
 from tsrnn.runs import begin, load_state, open_run, states_on_disk
-from tsrnn.training import assemble, train, train_step, train_together
+from tsrnn.training import as_model, assemble, train, train_and_test, train_step, train_together
 
 
 @pytest.mark.parametrize("kind", ["cumulative", "single"])
@@ -81,6 +82,23 @@ def test_batches_drawn_ahead_are_the_same_and_no_more(small, monkeypatch):
             assert torch.equal(found, value) if isinstance(value, torch.Tensor) else found == value
     for a, b in zip(ahead, one_by_one, strict=True):
         assert torch.equal(a.generator.get_state(), b.generator.get_state())
+
+
+def test_networks_with_tau_fixed_train_beside_others(small):
+    """As alone: their tau stays what it is, and its gradient does not count in the norm that is clipped."""
+    configs = [small, replace(small, seed=5, tau=2.0), replace(small, seed=6, curriculum="single", tau=1.0)]
+    together, alone = ([begin(c) for c in configs] for _ in range(2))
+    with tqdm(disable=True) as bar:
+        losses, _ = train_and_test(together, "cpu", bar)
+        for k, run in enumerate(alone):
+            [loss], _ = train_and_test([run], "cpu", bar)
+            assert losses[k] == pytest.approx(loss, rel=1e-4)
+            assert set(together[k].momentum) == set(run.momentum)
+            for name, p in run.parameters.items():
+                torch.testing.assert_close(together[k].parameters[name], p, rtol=1e-4, atol=1e-5)
+            if run.config.tau is not None:
+                assert (together[k].parameters["tau"] == run.config.tau).all()
+                assert as_model(together[k]).architecture.tau == run.config.tau
 
 
 def test_training_stops_before_an_epoch_that_would_not_end_in_time(small, tmp_path):

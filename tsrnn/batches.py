@@ -14,6 +14,7 @@ from tsrnn.model import initial_state
 from tsrnn.runs import Run
 
 AHEAD = 4  # batches drawn while the GPU computes
+TENSORS = ("s", "initial", "labels", "trained")
 
 
 @dataclass(frozen=True)
@@ -28,40 +29,39 @@ class Batch:
     trained: Tensor  # (K, C) 1 where the network trains that head
 
     def to(self, device: str) -> "Batch":
-        """The same on a device."""
-        if device == "cpu":
-            return self
-        names = ("s", "initial", "labels", "trained")
-        moved = {n: getattr(self, n).pin_memory().to(device, non_blocking=True) for n in names}
-        return replace(self, **moved)
+        """The same on a device; from pinned memory the copy waits for nothing."""
+        return replace(self, **{name: getattr(self, name).to(device, non_blocking=True) for name in TENSORS})
 
 
 def draw_batch(runs: Sequence[Run], executor: Executor | None = None) -> Batch:
     """The next batch of every run, from the run's own generator (on the CPU: the same for any device).
 
-    With an executor, the networks draw side by side; each has its own generator, so the result is the same.
+    With an executor, for a GPU: the networks draw side by side (each has its own generator, so the result is
+    the same), into memory that it can read by itself.
     """
     size, heads = runs[0].config.batch_size, [run.now.heads for run in runs]
     first, last = min(h.start for h in heads), max(h.stop for h in heads)
-    drawn = list(executor.map(_draw, runs) if executor else map(_draw, runs))
-    lengths = [len(bits) for bits, _, _ in drawn]
-    s = torch.zeros(len(runs), max(lengths), size)
-    labels = torch.zeros(len(runs), last - first, size, dtype=torch.long)
-    trained = torch.zeros(len(runs), last - first)
-    for k, (bits, _, answers) in enumerate(drawn):
+    pin = executor is not None and torch.cuda.is_available()
+    initial = torch.empty(len(runs), size, runs[0].config.neurons, pin_memory=pin)
+    drawn = list(executor.map(_draw, runs, initial) if executor else map(_draw, runs, initial))
+    lengths = [len(bits) for bits, _ in drawn]
+    s = torch.zeros(len(runs), max(lengths), size, pin_memory=pin)
+    labels = torch.zeros(len(runs), last - first, size, dtype=torch.long, pin_memory=pin)
+    trained = torch.zeros(len(runs), last - first, pin_memory=pin)
+    for k, (bits, answers) in enumerate(drawn):
         s[k, : len(bits)] = bits
         mine = slice(heads[k].start - first, heads[k].stop - first)
         labels[k, mine] = answers
         trained[k, mine] = 1
-    initial = torch.stack([state for _, state, _ in drawn])
     return Batch(s, lengths, initial, slice(first, last), labels, trained)
 
 
-def _draw(run: Run) -> tuple[Tensor, Tensor, Tensor]:
-    """Bits (T, B), initial states (B, H) and answers (len(ns), B) of one run."""
+def _draw(run: Run, initial: Tensor) -> tuple[Tensor, Tensor]:
+    """Bits (T, B) and answers (len(ns), B) of one run; its initial states go into `initial` (B, H)."""
     task, generator, size = tasks.get_task(run.config.task), run.generator, run.config.batch_size
     bits = task.draw(tasks.draw_length(run.now.n_max, generator), size, generator)
-    return bits, initial_state(size, run.config.neurons, generator), tasks.labels(task, bits, run.now.ns)
+    initial_state(size, run.config.neurons, generator, out=initial)
+    return bits, tasks.labels(task, bits, run.now.ns)
 
 
 def draw_batches(runs: Sequence[Run], count: int, device: str = "cpu") -> Iterator[Batch]:

@@ -165,9 +165,9 @@ def initial_parameters(architecture: Architecture, generator: torch.Generator) -
     }
 
 
-def initial_state(batch: int, neurons: int, generator: torch.Generator) -> Tensor:
-    """r(0) = 0.1 U(0, 1) for every trial and unit, (B, H)."""
-    return INITIAL_STATE * torch.rand(batch, neurons, generator=generator)
+def initial_state(batch: int, neurons: int, generator: torch.Generator, out: Tensor | None = None) -> Tensor:
+    """r(0) = 0.1 U(0, 1) for every trial and unit, (B, H), into `out` if it is given."""
+    return torch.rand(batch, neurons, generator=generator, out=out).mul_(INITIAL_STATE)
 
 
 def check_finite(model: LeakyRNN) -> None:

@@ -20,6 +20,8 @@ All activation functions used have a φ′ that follows from φ itself, so only 
 Buffers are (K, T + 1, B, P), networks first, so that the big products work on views. P is H + 2, padded with
 columns that nothing reads.
 
+On a GPU all steps are one kernel (see `kernels`), except with a leak or in networks too large for it.
+
 The products can be in another precision than the parameters (bfloat16: twice as fast on processors that
 have it). They sum in float32 all the same, and a leak, which adds small steps to a large state, keeps r as it
 is.
@@ -186,6 +188,71 @@ def _run(
                 xs[t + 1][..., :H] = r
 
 
+def _run_back(
+    x: Tensor,
+    phi: Tensor,
+    M: Tensor,
+    leak: Tensor | None,
+    G: Tensor,
+    grad: Tensor,
+    lengths: Sequence[int],
+    activation: Activation,
+) -> Tensor | None:
+    """All G(t) into G (K, T, B, H), from grad (K, B, H), the gradient of each network's last state.
+
+    Returns the gradient of the leak, if there is one.
+    """
+    K, T, B, H = phi.shape
+    back = M.new_zeros(K, B, H)  # G(t) M, and at a network's last step what comes from its readout
+    g = torch.zeros_like(grad)
+    grad_leak = torch.zeros_like(grad[:, :1])
+    xs, phis, Gs = x.unbind(1), phi.unbind(1), G.unbind(1)
+    ends: dict[int, list[int]] = {}
+    for k, end in enumerate(lengths):
+        ends.setdefault(end, []).append(k)
+    with fastest_products(x):
+        for t in range(T - 1, -1, -1):
+            for k in ends.get(t + 1, ()):
+                g[k] = back[k] = grad[k]
+            if leak is not None:
+                grad_leak += (g * (phis[t] - xs[t][..., :H])).sum(1, keepdim=True)
+                back.copy_(g * leak)
+                g -= g * leak
+            activation.backward(back, phis[t], Gs[t])
+            if t > 0:
+                multiply(Gs[t], M, back)
+            if leak is not None:
+                g += back
+    for k, end in enumerate(lengths):
+        x[k, end:] = 0  # it ran on after its end, maybe to infinity; G is 0 there
+    return None if leak is None else grad_leak
+
+
+def _is_one_kernel(M: Tensor, leak: Tensor | None) -> bool:
+    """Whether a GPU takes all steps in one kernel."""
+    if not M.is_cuda or leak is not None:
+        return False
+    from tsrnn import kernels
+
+    return kernels.width(M.shape[-1]) <= kernels.LARGEST_WIDTH
+
+
+def _run_in_one_kernel(
+    joined: Tensor, s: Tensor, initial: Tensor, lengths: Sequence[int], activation: str
+) -> tuple[Tensor, Tensor]:
+    """x (K, T + 1, B, P) with all states, 0 after each network's end; and the ends, on the GPU."""
+    from tsrnn import kernels
+
+    (K, T, B), H = s.shape, joined.shape[-1]
+    x = _buffers.take((K, T + 1, B, kernels.width(H)), joined)
+    _fill_inputs(x, s, H)
+    x[:, 0, :, :H] = initial
+    # from pinned memory: the copy does not wait for the GPU
+    ends = torch.tensor(lengths, dtype=torch.int32).pin_memory().to(x.device, non_blocking=True)
+    kernels.forward(x, joined, ends, activation, LEAKY_SLOPE)
+    return x, ends
+
+
 class _Scan(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -197,59 +264,55 @@ class _Scan(torch.autograd.Function):
         s: Tensor,
         initial: Tensor,
         lengths: Sequence[int],
-        activation: Activation,
+        activation: str,
         dtype: torch.dtype,
     ) -> Tensor:
         (K, T, B), H = s.shape, M.shape[-1]
-        joined = _joined(M, bias, weight, dtype)
-        x = _buffers.take((K, T + 1, B, joined.shape[1]), joined)
-        _fill_inputs(x, s, H)
-        x[:, 0, :, :H] = initial
-        # φ is kept apart from r only where a leak mixes it with the past
-        phi = x[:, 1:, :, :H] if leak is None else _buffers.take((K, T, B, H), joined)
-        _run(x, phi, joined, leak, initial.clone(), activation)
-        ctx.save_for_backward(joined, leak)  # type: ignore[arg-type]
+        joined, ends = _joined(M, bias, weight, dtype), None
+        if _is_one_kernel(M, leak):
+            x, ends = _run_in_one_kernel(joined, s, initial, lengths, activation)
+            phi = x[:, 1:, :, :H]
+        else:
+            x = _buffers.take((K, T + 1, B, joined.shape[1]), joined)
+            _fill_inputs(x, s, H)
+            x[:, 0, :, :H] = initial
+            # φ is kept apart from r only where a leak mixes it with the past
+            phi = x[:, 1:, :, :H] if leak is None else _buffers.take((K, T, B, H), joined)
+            _run(x, phi, joined, leak, initial.clone(), ACTIVATIONS[activation])
+        ctx.save_for_backward(joined, leak, ends)  # type: ignore[arg-type]
         ctx.x, ctx.phi, ctx.lengths, ctx.activation = x, phi, lengths, activation  # type: ignore[attr-defined]
-        return torch.stack([x[k, end, :, :H] for k, end in enumerate(lengths)]).to(M.dtype)
+        return _last(x, lengths, H).to(M.dtype)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):  # type: ignore[no-untyped-def]
         if ctx.x is None:
             raise RuntimeError("the recurrence keeps no states after backward: run it forward again")
-        joined, leak = ctx.saved_tensors
-        x, phi = ctx.x, ctx.phi
+        joined, leak, ends = ctx.saved_tensors
+        x, phi, grad_leak = ctx.x, ctx.phi, None
         K, T, B, H = phi.shape
-        M = joined[:, :H].mT.contiguous()
-        G = _buffers.take((K, T, B, H), M)
-        back = M.new_zeros(K, B, H)  # G(t) M, and at a network's last step what comes from its readout
-        g, grad_leak = torch.zeros_like(grad), None if leak is None else torch.zeros_like(leak)
-        xs, phis, Gs = x.unbind(1), phi.unbind(1), G.unbind(1)
-        ends: dict[int, list[int]] = {}
-        for k, end in enumerate(ctx.lengths):
-            ends.setdefault(end, []).append(k)
+        if ends is not None:
+            from tsrnn import kernels
+
+            G = _buffers.take((K, T, B, x.shape[-1]), joined)
+            kernels.backward(x, joined, grad, G, ends, ctx.activation, LEAKY_SLOPE)
+        else:
+            M = joined[:, :H].mT.contiguous()
+            G = _buffers.take((K, T, B, H), M)
+            grad_leak = _run_back(x, phi, M, leak, G, grad, ctx.lengths, ACTIVATIONS[ctx.activation])
+        grad_joined = joined.new_empty(K, x.shape[-1], G.shape[-1])
         with fastest_products(x):
-            for t in range(T - 1, -1, -1):
-                for k in ends.get(t + 1, ()):
-                    g[k] = back[k] = grad[k]
-                if leak is not None:
-                    grad_leak += (g * (phis[t] - xs[t][..., :H])).sum(1, keepdim=True)
-                    back.copy_(g * leak)
-                    g -= g * leak
-                ctx.activation.backward(back, phis[t], Gs[t])
-                if t > 0:
-                    multiply(Gs[t], M, back)
-                if leak is not None:
-                    g += back
-            for k, end in enumerate(ctx.lengths):
-                x[k, end:] = 0  # it ran on after its end, maybe to infinity; G is 0 there
-            grad_joined = torch.empty_like(joined)
-            multiply(x[:, :T].reshape(K, T * B, -1).mT, G.view(K, T * B, H), grad_joined)
+            multiply(x[:, :T].flatten(1, 2).mT, G.flatten(1, 2), grad_joined)
         _buffers.give_back(*([x, G] if leak is None else [x, G, phi]))
         ctx.x = ctx.phi = None
-        grad_joined = grad_joined.to(grad.dtype)
+        grad_joined = grad_joined[..., :H].to(grad.dtype)
         drive = grad_joined[:, H : H + 1], grad_joined[:, H + 1 : H + 2]
         return grad_joined[:, :H].mT, *drive, grad_leak, None, None, None, None, None
+
+
+def _last(x: Tensor, lengths: Sequence[int], H: int) -> Tensor:
+    """r at the end of each network's sequences, (K, B, H), from x (K, T + 1, B, P)."""
+    return torch.stack([x[k, end, :, :H] for k, end in enumerate(lengths)])
 
 
 def scan(
@@ -282,8 +345,13 @@ def scan(
     lengths = lengths or [s.shape[1]] * len(s)
     if torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in (M, bias, weight, leak)):
         last: Tensor = _Scan.apply(  # type: ignore[no-untyped-call]
-            M, bias, weight, leak, s, initial, lengths, ACTIVATIONS[activation], products or M.dtype
+            M, bias, weight, leak, s, initial, lengths, activation, products or M.dtype
         )
+        return last
+    if _is_one_kernel(M, leak):
+        x, _ = _run_in_one_kernel(_joined(M, bias, weight, M.dtype), s, initial, lengths, activation)
+        last = _last(x, lengths, M.shape[-1])
+        _buffers.give_back(x)
         return last
     last, first = initial.clone(), 0
     for block in blocks(M, bias, weight, leak, s, initial, activation):

@@ -78,8 +78,8 @@ def replay(folder: Path, epochs: int = 2, progress: bool = True) -> pd.DataFrame
     with tqdm(total=config.steps, unit="step", disable=not progress, leave=False) as bar:
         for recorded in history.to_dict("records"):
             run.config = replace(config, precision=recorded["precision"])
-            model, [loss], [accuracy] = train_and_test([run], "cpu", bar)
-            replayed = result(run, model, loss, accuracy)
+            [loss], [accuracy] = train_and_test([run], "cpu", bar)
+            replayed = result(run, loss, accuracy)
             tables.append(compared(recorded, replayed, config.promotion))
             if replayed["promoted"] != recorded["promoted"]:
                 break

@@ -11,8 +11,10 @@ by its own gradient norm and promoted by its own accuracy, exactly as alone.
 import math
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +88,7 @@ def train_together(
     start: Path | None = None,
     minutes: float = math.inf,
 ) -> list[Path]:
-    """Train networks side by side, which differ in task, curriculum, seed and number at the most.
+    """Train networks side by side, which differ in task, curriculum, fixed τ, seed and number at the most.
 
     Stops before an epoch that would not end within so many minutes, if it takes as long as the last one; one
     is trained in any case. All else as `train`.
@@ -135,16 +137,24 @@ def clip_gradients(model: LeakyRNN, largest: float) -> None:
 
 
 def assemble(runs: Sequence[Run], device: str) -> tuple[LeakyRNN, torch.optim.SGD]:
-    """The runs as one model and its optimiser, in the state that they were left in."""
+    """The runs as one model and its optimiser, in the state that they were left in.
+
+    Where τ is fixed in some of them only, it is trained as a tensor, and their part of its gradient is 0.
+    """
     stacked = {name: torch.stack([run.parameters[name] for run in runs]) for name in runs[0].parameters}
-    model = LeakyRNN(runs[0].config.architecture(), stacked).to(device)
-    c = runs[0].config
+    c = next((run.config for run in runs if run.config.tau is None), runs[0].config)
+    model = LeakyRNN(c.architecture(), stacked).to(device)
+    if model.tau.requires_grad:
+        free = torch.tensor([[run.config.tau is None] for run in runs], dtype=torch.float, device=device)
+        if not free.all():
+            model.tau.register_hook(lambda grad: grad * free)  # type: ignore[no-untyped-call]
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
     optimiser = torch.optim.SGD(
         list(trained.values()), lr=c.learning_rate, momentum=c.momentum, nesterov=True, foreach=True
     )
     for name, p in trained.items():
-        optimiser.state[p]["momentum_buffer"] = torch.stack([run.momentum[name] for run in runs]).to(device)
+        kept = [run.momentum.get(name, torch.zeros_like(run.parameters[name])) for run in runs]
+        optimiser.state[p]["momentum_buffer"] = torch.stack(kept).to(device)
     return model, optimiser
 
 
@@ -181,11 +191,15 @@ def test_accuracy(model: LeakyRNN, runs: Sequence[Run], device: str) -> list[dic
 def train_epoch(runs: Sequence[Run], device: str, bar: "tqdm[Any]") -> None:
     """Train all runs for an epoch, test, promote, and save each."""
     began = time.perf_counter()
-    model, losses, accuracies = train_and_test(runs, device, bar)
+    losses, accuracies = train_and_test(runs, device, bar)
     seconds = time.perf_counter() - began
-    for k, run in enumerate(runs):
+    for run in runs:
         run.ensemble = {each.config.folder(): each.epoch for each in runs}
-        finish_epoch(run, model.select([k]).cpu(), losses[k], accuracies[k], seconds, device)
+    with ThreadPoolExecutor() as pool:
+        # a GPU does not wait for one network after the other to be saved
+        each = map if device == "cpu" else pool.map
+        list(each(finish_epoch, runs, losses, accuracies, repeat(seconds), repeat(device)))
+    for run in runs:
         row = run.history[-1]
         newest = row["newest_accuracy"]
         bar.set_postfix_str(f"newest {newest:.1%}, {60 / seconds:.2f} epochs/min")
@@ -198,11 +212,11 @@ def train_epoch(runs: Sequence[Run], device: str, bar: "tqdm[Any]") -> None:
 
 def train_and_test(
     runs: Sequence[Run], device: str, bar: "tqdm[Any]"
-) -> tuple[LeakyRNN, list[float], list[dict[int, float]]]:
+) -> tuple[list[float], list[dict[int, float]]]:
     """Train all runs for an epoch and test them, in memory only: neither promoted nor saved.
 
     Returns:
-        The K networks as one model, each one's mean loss over the steps, and its accuracy (0 to 1) on each N.
+        Each network's mean loss over the steps, and its accuracy (0 to 1) on each N.
     """
     model, optimiser = assemble(runs, device)
     bar.reset()
@@ -217,16 +231,23 @@ def train_and_test(
         run.momentum = {
             name: optimiser.state[p]["momentum_buffer"][k].cpu().clone()
             for name, p in model.named_parameters()
-            if p.requires_grad
+            if name in run.momentum
         }
         run.epoch += 1
-    return model, [total / config.steps for total in loss.tolist()], accuracies
+    return [total / config.steps for total in loss.tolist()], accuracies
 
 
-def result(run: Run, model: LeakyRNN, loss: float, accuracy: dict[int, float]) -> dict[str, Any]:
+def as_model(run: Run) -> LeakyRNN:
+    """The run's network (K = 1) as it is now, with the heads in training."""
+    model = LeakyRNN(run.config.architecture(), {name: p[None] for name, p in run.parameters.items()})
+    model.heads = dict(zip(run.now.ns, run.now.heads, strict=True))
+    return model
+
+
+def result(run: Run, loss: float, accuracy: dict[int, float]) -> dict[str, Any]:
     """What an epoch came to, as in history.csv: loss, accuracies, tau, and whether the run is promoted."""
     mean, newest = float(np.mean(list(accuracy.values()))), accuracy[run.now.n_max]
-    tau = model.effective_tau[0].detach()
+    tau = as_model(run).effective_tau.detach()
     return {
         "epoch": run.epoch,
         "N_min": run.now.n_min,
@@ -240,12 +261,11 @@ def result(run: Run, model: LeakyRNN, loss: float, accuracy: dict[int, float]) -
     }
 
 
-def finish_epoch(
-    run: Run, model: LeakyRNN, loss: float, accuracy: dict[int, float], seconds: float, device: str
-) -> None:
+def finish_epoch(run: Run, loss: float, accuracy: dict[int, float], seconds: float, device: str) -> None:
     """Record an epoch, promote the run if it earned it, and save. `state/` comes last: it makes it count."""
+    model = as_model(run)
     run.history.append(
-        result(run, model, loss, accuracy)
+        result(run, loss, accuracy)
         | {
             "seconds": round(seconds, 2),
             "device": device_name(device),
@@ -254,7 +274,6 @@ def finish_epoch(
         }
     )
     write_table(run.folder / "history.csv", pd.DataFrame(run.history))
-    model.heads = dict(zip(run.now.ns, run.now.heads, strict=True))
     if run.history[-1]["promoted"]:
         promote(run, zoo.as_kept(model), accuracy)
         zoo.remove_checkpoint(run.folder / UNSOLVED)
