@@ -1,33 +1,125 @@
 """The scorecard: the rule for verdicts, and effects of networks whose measures are made up."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+from slow_scorecard import effects as slow_effects
 
-from tsrnn.book import claims, paper
-from tsrnn.book.effects import Effect, Networks, choose_n, comparison_n
+from tsrnn import zoo
+from tsrnn.analysis.statistics import holm
+from tsrnn.book import claims, paper, toy
+from tsrnn.book.effects import MEASURES, Effect, Networks, choose_n, comparison_n
+from tsrnn.book.paper import Published
 
-UP = next(claim for claim in claims.CLAIMS if claim.sign == 1)
-DOWN = next(claim for claim in claims.CLAIMS if claim.sign == -1)
+
+def verdict(claim, effect, task=None):
+    """As in a scorecard with one row."""
+    return claims.verdict(claim, effect, effect.test()["p"] if effect.a else np.nan, task or claim.tasks[0])
 
 
-@pytest.mark.parametrize(
-    ("claim", "a", "b", "expected"),
-    [
-        (UP, [1.0, 1.1, 0.9], [0.1, 0.2, 0.1], claims.REPRODUCED),
-        (DOWN, [0.1, 0.2, 0.1], [1.0, 1.1, 0.9], claims.REPRODUCED),
-        (UP, [0.1, 0.2, 0.1], [1.0, 1.1, 0.9], claims.NOT),
-        (UP, [1.0, -0.5], [0.1, -0.2], claims.PARTLY),  # the interval holds 0
-        (UP, [1.0], [0.1, 0.2], claims.PARTLY),  # no interval
-        (UP, [0.5, 0.5], None, claims.REPRODUCED),  # no spread
-        (UP, [0.0, 0.0], None, claims.NOT),
-        (UP, [2.0, 2.0], [1.0, 1.0], claims.REPRODUCED),
-        (UP, [], None, claims.UNTESTED),
-        (UP, [1.0, 2.0], [], claims.UNTESTED),
-    ],
-)
-def test_the_rule(claim, a, b, expected):
-    assert claims.verdict(claim, Effect(a, b)) == expected
+def around(centre, spread=0.01, networks=4):
+    return {k: centre + spread * (k - (networks + 1) / 2) for k in range(1, networks + 1)}
+
+
+@pytest.mark.parametrize("claim", claims.CLAIMS, ids=lambda claim: f"{claim.figure} {claim.measure}")
+def test_each_verdict_turns_with_sign_size_task_and_number(claim):
+    """What would have been said had it come out otherwise."""
+    one = claim.margin or 1.0  # the scale of the effect
+    turned = {
+        "sign": [
+            (claim.sign * one, claims.REPRODUCED),
+            (-claim.sign * one, claims.CONTRADICTED),
+        ],
+        "equal": [
+            (0, claims.REPRODUCED),
+            (3 * one, claims.CONTRADICTED),
+            (-3 * one, claims.CONTRADICTED),
+        ],
+        "differ": [
+            (3 * one, claims.REPRODUCED),
+            (-3 * one, claims.REPRODUCED),
+            (0, claims.CONTRADICTED),
+        ],
+        "never": [(0, claims.REPRODUCED), (1, claims.CONTRADICTED)],
+    }[claim.kind]
+    for centre, expected in turned:
+        effect = Effect(around(centre, 0 if claim.kind == "never" else one / 100), None, claim.scale)
+        assert verdict(claim, effect) == expected
+        assert verdict(claim, effect, "another task") == claims.UNCLAIMED
+        assert claims.is_reduced(claim, effect) == bool(claim.reduced)
+        assert claims.is_reduced(claim, replace(effect, n=claim.scale - 1))
+    assert verdict(claim, Effect()) == verdict(claim, Effect({1: 1.0}, {})) == claims.UNTESTED
+    if claim.kind == "never":
+        assert verdict(claim, Effect({1: 0.0})) == claims.INCONCLUSIVE
+        return
+    assert verdict(claim, Effect({1: claim.sign * 1.0})) == claims.INCONCLUSIVE  # no interval
+    assert verdict(claim, Effect(around(claim.sign * one, 10 * one))) == claims.INCONCLUSIVE
+    assert verdict(claim, Effect(around(-claim.sign * one, 10 * one))) == claims.INCONCLUSIVE
+    if claim.kind == "sign":
+        effect = Effect(around(claim.sign))
+        for theirs, error, expected in [
+            (1, 0, claims.REPRODUCED),
+            (3, 0.1, claims.SMALLER),
+            (0.1, 0.1, claims.LARGER),
+            (3, 2.5, claims.REPRODUCED),  # read off a plot too roughly to say
+            (-1, 0, claims.LARGER),
+        ]:
+            published = Published(claim.sign * theirs, error, "plot")
+            assert verdict(claim, replace(effect, published=published)) == expected
+        p = 0.06  # of many rows
+        assert claims.verdict(claim, effect, p, claim.tasks[0]) == claims.INCONCLUSIVE
+
+
+def test_networks_with_the_same_seeds_are_compared_in_pairs():
+    """Between seeds these differ by more than between kinds."""
+    a, b = {1: 1.0, 2: 5.0, 3: 9.0}, {1: 0.9, 2: 4.8, 3: 8.8}
+    paired, other = Effect(a, b), Effect(a, {k + 1: v for k, v in b.items()})
+    assert paired.is_paired and not other.is_paired
+    assert paired.value == other.value
+    assert paired.test()["p"] < 0.05 < other.test()["p"]
+    assert paired.test()["low"] > 0 > other.test()["low"]
+
+
+def test_holm_rejects_what_its_step_down_rejects():
+    rng = np.random.default_rng(0)
+    for p in rng.random((50, 7)) ** 3:
+        corrected = holm([*p, math.nan])
+        assert math.isnan(corrected[-1])
+        for alpha in (0.01, 0.05, 0.3):
+            rejected = set()
+            for rank, i in enumerate(np.argsort(p)):
+                if p[i] > alpha / (len(p) - rank):
+                    break
+                rejected.add(i)
+            assert {i for i, q in enumerate(corrected[:-1]) if q <= alpha} == rejected
+
+
+def test_each_claim_is_whole():
+    for claim in claims.CLAIMS:
+        assert claim.measure in MEASURES and claim.contradicted and claim.tasks
+        assert (claim.kind == "sign") == (claim.sign in (-1, 1))
+        assert (claim.kind in ("equal", "differ")) == (claim.margin > 0)
+
+
+@pytest.mark.parametrize("task", ["parity", "dms"])
+def test_the_scorecard_is_what_a_slow_independent_route_finds(task):
+    """From the raw files of the zoo."""
+    index, base, _ = toy.get_networks(task, [], "", False)
+    card = claims.scorecard(Networks(index, base, task))
+    for row, (n, a, b) in zip(
+        card.to_dict("records"), slow_effects(zoo.default_base_path(), task), strict=True
+    ):
+        about = (row["claim"].figure, row["claim"].says)
+        if not a:
+            assert row["verdict"] == claims.UNTESTED, about
+            continue
+        values = [list(x.values()) for x in (a, b) if x is not None]
+        effect = np.mean(values[0]) - (np.mean(values[1]) if len(values) > 1 else 0)
+        assert row["N"] == n and row["networks"] == tuple(map(len, values)), about
+        assert row["effect"] == pytest.approx(effect, rel=1e-5, abs=1e-9), about
 
 
 def test_the_n_that_most_networks_have_and_of_several_the_largest():
@@ -71,6 +163,7 @@ def made_up(tmp_path):
                     "weight_mean": -number * slow / 100,
                     "components": n * (3 - slow),
                     "negative": -n,
+                    "positive": n * slow,
                 }.items()
             ]
             columns = ["N_max", "measure", "index", "value"]
@@ -88,9 +181,9 @@ def made_up(tmp_path):
             columns = ["N", "damage", "epsilon", "relative_accuracy"]
             pd.DataFrame(damages, columns=columns).to_parquet(folder / "robustness.parquet")
             read = [
-                (20, n, readout, 0.5 if readout == "newest" else 1.0)
+                (20, n, readout, {"newest": 0.5, "new": 1 - slow / 8}.get(readout, 1.0))
                 for n in range(2, 26)
-                for readout in (["new"] if n > 20 else ["own" if kind == "cumulative" else "newest"])
+                for readout in (["new"] if n > 20 else ["own"] if kind == "cumulative" else ["new", "newest"])
             ]
             pd.DataFrame(read, columns=["N", "n", "readout", "accuracy"]).to_parquet(
                 folder / "readouts.parquet"
@@ -98,44 +191,51 @@ def made_up(tmp_path):
             again = [(10, n, epoch, epoch / n / slow) for n in (10, 12, 15) for epoch in (0, 1)]
             columns = ["start", "N", "epoch", "relative_accuracy"]
             pd.DataFrame(again, columns=columns).to_parquet(folder / "retraining.parquet")
-            rows.append({"network": folder.name, "curriculum": kind, "number": number})
+            about = {"network": folder.name, "curriculum": kind, "number": number}
+            rows.append(about | {"solved N": 20, "profile": "laptop"})
     return Networks(pd.DataFrame(rows), tmp_path, "parity")
 
 
 def test_effects_are_those_of_the_networks(made_up):
-    card = claims.scorecard(made_up).assign(says=[c.says for c in claims.CLAIMS]).set_index("says")
-    expected = {
-        "Multi-head training is faster.": (20, 19 - 38),
-        "Multi-head training takes about one epoch per N.": (20, 1 - 1.5),
-        "Single-head training slows down as N grows.": (20, 0),
-        "Single-head networks forget smaller N, multi-head ones keep them.": (20, 0.5),
-        "Multi-head networks generalise further beyond N.": (20, 0),
-        "Single-head τ grows beyond N ≈ 15.": (20, -0.05),
-        "Multi-head τ falls towards 1.": (20, -0.18),
-        # units of N = 5: 2, 3, 4, 5
-        "The timescale of single-head activity grows with N.": (20, 18.5 - 3.5),
-        "Single-head networks become more inhibitory than multi-head ones.": (20, 0.015),
-        "The dimensionality of activity grows faster in multi-head networks.": (20, 20),
-        "Multi-head networks rely on their fast units, not on their slow ones.": (20, 0.2),
-        "Multi-head networks stand up better to perturbed weights.": (20, 0.2),
-        "Multi-head networks stand up better to perturbed τ.": (20, 0),
-        "Multi-head networks are retrained more easily.": (10, (1 / 12 + 1 / 15) / 4),
+    card = claims.scorecard(made_up).assign(says=[c.figure + c.measure + c.effect for c in claims.CLAIMS])
+    expected = {  # figure, measure, beginning of the effect in words -> N, effect
+        ("3b", "epochs_to", "epochs to N, multi-head − single"): (20, 19 - 38),
+        ("3b", "pace", ""): (20, 1 - 1.25),
+        ("3b", "slowing", ""): (20, 0),
+        ("3c", "forgotten", ""): (20, 0.25),
+        ("3c", "beyond", ""): (20, 0.125),
+        ("4b", "grows", "mean τ at N − at 15"): (20, -0.05),
+        ("4b", "grows", "mean τ at N − at 2 "): (20, -0.18),
+        ("5c", "grows", "mean τ_net at N − at 5 (steps), single"): (20, 18.5 - 3.5),  # at 5: 2, 3, 4, 5
+        ("5c", "grows", "median τ_net at N − at 5 (steps), single"): (20, 18.5 - 3.5),
+        ("6a", "at_promotions", ""): (20, 0.015),
+        ("6a", "imbalance", ""): (20, 0 - 1 / 3),
+        ("6b", "slope", ""): (20, 1),
+        ("7", "fast_or_slow", "relative accuracy without one of the 20 slowest − fastest, multi"): (20, 0.2),
+        ("8a", "perturbed", ""): (20, 0.2),
+        ("8b", "perturbed", ""): (20, 0),
+        ("8c", "retrained", ""): (10, (1 / 12 + 1 / 15) / 4),
     }
-    for says, (n, effect) in expected.items():
-        assert (card.loc[says, "N"], card.loc[says, "effect"]) == (n, pytest.approx(effect, abs=1e-6)), says
-    assert card.loc["Single-head τ grows beyond N ≈ 15.", "verdict"] == claims.NOT
-    assert card.loc["Multi-head τ falls towards 1.", "verdict"] == claims.REPRODUCED
-    assert (
-        card.loc["At large N, single-head networks rely on their slow units.", "verdict"] == claims.UNTESTED
-    )
-    theirs = paper.EPOCHS_PER_N["single", "parity"]
-    assert np.isnan(card.loc["Multi-head training is faster.", "published"])  # theirs is known to N = 12
-    assert card.loc["Single-head training slows down as N grows.", "published"] == pytest.approx(
-        np.mean(theirs[10:19]) - np.mean(theirs[:9])
-    )
+    for (figure, measure, words), (n, effect) in expected.items():
+        [row] = [
+            r
+            for r in card.to_dict("records")
+            if (r["claim"].figure, r["claim"].measure) == (figure, measure)
+            and r["claim"].effect.startswith(words)
+        ]
+        assert (row["N"], row["effect"]) == (n, pytest.approx(effect, abs=1e-6)), (figure, words)
+    verdicts = dict(zip(card["says"], card["verdict"], strict=True))
+    assert claims.UNTESTED in verdicts.values()
+    [fallen] = [v for says, v in verdicts.items() if says.startswith("4bgrowsmean τ at N − at 15")]
+    assert fallen == claims.CONTRADICTED
 
 
 def test_published_effects_are_computed_from_the_published_numbers():
-    short = claims.Networks(pd.DataFrame(), None, "parity")
-    assert short.published("cumulative", "mean tau", 10) == 1.3969
-    assert np.isnan(short.published("cumulative", "mean tau", 11))
+    assert paper.at("cumulative", "parity", "mean tau", 10) == Published(1.3969, 0.0, "data")
+    between = paper.at("single", "dms", "mean tau", 35)  # of 1.522 at 30 and 1.60 at 41, ± 0.01
+    assert between == Published(pytest.approx(1.522 + 0.078 * 5 / 11), pytest.approx(0.01), "plot")
+    assert paper.at("single", "dms", "mean tau", 100) is None  # beyond what is drawn
+    assert paper.minus(between, None) is None
+    apart = paper.minus(Published(3, 0.5, "plot"), Published(1, 0.25, "data"))
+    assert apart == Published(2, 0.75, "plot")
+    assert paper.error_of("5 %", -2.0) == 0.1 and paper.error_of(math.nan, 2.0) == 0

@@ -20,7 +20,7 @@ from tsrnn.analysis.interventions import (
     fastest_and_slowest,
     perturbation,
 )
-from tsrnn.analysis.measure import cheap, costly
+from tsrnn.analysis.measure import SIMULATIONS, cheap, costly, more_trials
 from tsrnn.analysis.simulate import Protocol
 from tsrnn.files import read_table, write_table
 from tsrnn.folders import hold
@@ -123,10 +123,14 @@ def add_promotion(folder: Path, model: LeakyRNN, steps: int) -> bool:
     """Add to the promotions what `measure` gives and they lack; whether they lacked anything."""
     _, promotions = records(folder)
     solved = promotions[promotions["N_max"] == max(model.heads)]
-    there = set(solved["measure"])
-    tables = [cheap(model)] if "tau_net" in there else [cheap(model), costly(model, Protocol(steps))]
+    there, protocol = set(solved["measure"]), Protocol(steps)
+    tables = [cheap(model)]
+    if not {"tau_net", "tau_net_published"} <= there:
+        tables.append(costly(model, protocol))
     new = pd.concat(tables)
     new = new[~new["measure"].isin(there)]
+    if (solved["measure"] == "components").sum() < SIMULATIONS * protocol.trials:
+        new = pd.concat([new, more_trials(model, protocol)])
     if new.empty:
         return False
     about = {name: solved[name].iloc[0] for name in ("epoch", "N_min", "N_max")}

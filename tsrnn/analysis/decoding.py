@@ -82,6 +82,9 @@ def shifts(model: LeakyRNN, task: str, n: int, sequences: int = 1024, seed: int 
     - A running sum, to which the bit that comes is added and from which the one that leaves is subtracted,
       minds the answer for n, for ever.
 
+    Any move does some harm. So each shift of a bit has two controls of the same length: a random direction,
+    and the difference between the state and that of another sequence.
+
     Args:
         model: one network with a head for n.
         task: a key of `tasks.TASKS`.
@@ -90,8 +93,9 @@ def shifts(model: LeakyRNN, task: str, n: int, sequences: int = 1024, seed: int 
         seed: of the bits and initial states.
 
     Returns:
-        Columns what ("bit" or "answer"), index (k = 1 ... n − 1, m = 2 ... n), step (0 ... n, after the
-        move), changed (share of answers), expected (in a delay line for bits, in a ladder for answers).
+        Columns what ("bit", its controls "random" and "states", or "answer"), index (k = 1 ... n − 1,
+        m = 2 ... n), step (0 ... n, after the move), changed (share of answers), expected (in a delay line
+        for bits, in a ladder for answers; for controls where it is for the bit).
 
     Raises:
         InputError: unknown task, no head for n, fewer than 4 sequences, more than one network.
@@ -102,25 +106,31 @@ def shifts(model: LeakyRNN, task: str, n: int, sequences: int = 1024, seed: int 
         raise InputError(f"sequences = {sequences}: choose 4 or more")
     fair, generator = on_fair_bits(task), torch.Generator().manual_seed(seed)
     bits, last = last_states(model, fair, n, sequences, generator)
-    followed = last[:, : sequences // 4]
-    after = tasks.draw_fair(n, sequences // 4, generator)
+    few = sequences // 4
+    followed, others = last[:, :few], last[:, few : 2 * few]
+    after = tasks.draw_fair(n, few, generator)
     undisturbed = answers(model, n, after, followed)
-    tables = []
+    step, tables = np.arange(n + 1), []
     for (what, index), value in things(fair, bits, range(1, n), range(2, n + 1)).items():
         value = value.to(last.device)[:, None]
         ones = value.sum()
         difference = (last * value).sum(1) / ones - (last * (1 - value)).sum(1) / (sequences - ones)
-        sign = 1 - 2 * value[: sequences // 4]
-        moved = answers(model, n, after, followed + sign * difference[:, None])
-        step = np.arange(n + 1)
+        moves = {what: (1 - 2 * value[:few]) * difference[:, None]}
+        if what == "bit":
+            length = difference.norm()
+            random = torch.randn(difference.shape, generator=generator).to(last.device)
+            moves["random"] = (random * length / random.norm())[:, None]
+            moves["states"] = torch.nn.functional.normalize(others - followed, dim=-1) * length
         if what == "answer":
             expected = step == n - index
         elif task == "parity":
             expected = (step >= 1) & (step <= n - 1 - index)
         else:
             expected = step == n - 1 - index
-        about = {"what": what, "index": index, "step": step, "expected": expected & (step > 0)}
-        tables.append(pd.DataFrame(about).assign(changed=(moved != undisturbed).double().mean(1).numpy()))
+        for name, move in moves.items():
+            changed = (answers(model, n, after, followed + move) != undisturbed).double().mean(1).numpy()
+            about = {"what": name, "index": index, "step": step, "expected": expected & (step > 0)}
+            tables.append(pd.DataFrame(about).assign(changed=changed))
     return pd.concat(tables, ignore_index=True)
 
 

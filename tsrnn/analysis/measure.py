@@ -2,9 +2,12 @@
 
 Rows of `measure`, `index`, `value`. Cheap, always: `tau` (index: unit), and the means over units of the
 columns of `connectivity` (index 0). Costly, at N ≤ 10, every fifth N and wherever a checkpoint is kept:
-`tau_net`, `tau_net_se`, `exponentials` (1 or 2: the fit chosen; 0: none) by unit,
-`population_autocorrelation` by lag, `components` and `participation_ratio` by trial.
+`tau_net`, `tau_net_se`, `tau_net_published` (see `fits`), `exponentials` (1 or 2: the fit chosen; 0: none) by
+unit, `population_autocorrelation` by lag, `components` and `participation_ratio` by trial. Each trial draws
+one p, and the last two depend on it: where a checkpoint is kept, they are measured on more (`more_trials`).
 """
+
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,8 +15,16 @@ import pandas as pd
 from tsrnn.analysis.connectivity import connectivity
 from tsrnn.analysis.dimensionality import Covariance, dimensionality_table
 from tsrnn.analysis.simulate import Protocol, collect
-from tsrnn.analysis.timescales import POPULATION, ActivityLags, autocorrelation_table, timescales_table
+from tsrnn.analysis.timescales import (
+    POPULATION,
+    ActivityLags,
+    autocorrelation_table,
+    published_tau_net,
+    timescales_table,
+)
 from tsrnn.model import LeakyRNN
+
+SIMULATIONS = 3  # seeds that dimensionality is measured with at checkpoints; timescales with the first
 
 
 def is_costly_due(n: int) -> bool:
@@ -34,17 +45,32 @@ def costly(model: LeakyRNN, protocol: Protocol) -> pd.DataFrame:
     collect(model, protocol, lags, covariance)
     units = timescales_table(model, lags, protocol).query(f"unit != {POPULATION}")
     population = autocorrelation_table(lags).query(f"unit == {POPULATION}")
-    trials = dimensionality_table(covariance, protocol)
     return rows(
         {
             "tau_net": units["tau_net"],
             "tau_net_se": units["tau_net_se"],
+            "tau_net_published": pd.Series(published_tau_net(lags)),
             "exponentials": units["model"].map({"none": 0, "single": 1, "double": 2}),
             "population_autocorrelation": population["autocorrelation"],
-            "components": trials["components"],
-            "participation_ratio": trials["participation_ratio"],
         }
+        | trials(covariance, protocol)
     )
+
+
+def trials(covariance: Covariance, protocol: Protocol) -> dict[str, pd.Series]:
+    table = dimensionality_table(covariance, protocol)
+    return {name: table[name] for name in ("components", "participation_ratio")}
+
+
+def more_trials(model: LeakyRNN, protocol: Protocol) -> pd.DataFrame:
+    """Dimensionality on the trials of the simulation seeds after the first: `index` counts on from its."""
+    tables = []
+    for seed in range(1, SIMULATIONS):
+        covariance, other = Covariance(), replace(protocol, seed=seed)
+        collect(model, other, covariance)
+        table = rows(trials(covariance, other))
+        tables.append(table.assign(index=table["index"] + seed * protocol.trials))
+    return pd.concat(tables, ignore_index=True)
 
 
 def rows(measured: dict[str, pd.Series]) -> pd.DataFrame:

@@ -15,13 +15,30 @@ from tsrnn import InputError
 
 
 def interval(values: Sequence[float], level: float = 0.95) -> dict[str, float]:
-    """`mean`, `sd`, `n` of independent values, and the bounds `low`, `high` of the mean's t interval."""
+    """`mean`, `sd`, `n` of independent values, the bounds `low`, `high` of the mean's t interval, and `p`,
+    of the two-sided t-test that the mean is 0 (of values that do not vary: 1 if they are 0, else 0)."""
     x = np.asarray(values, float)
     if len(x) < 2:
         raise InputError(f"{len(x)} values: an interval needs 2 or more")
-    half = float(stats.t.ppf((1 + level) / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x)))
-    mean = float(x.mean())
-    return {"mean": mean, "sd": float(x.std(ddof=1)), "n": len(x), "low": mean - half, "high": mean + half}
+    mean, sd = float(x.mean()), float(x.std(ddof=1))
+    error = sd / np.sqrt(len(x))
+    half = float(stats.t.ppf((1 + level) / 2, len(x) - 1) * error)
+    p = 2 * float(stats.t.sf(abs(mean) / error, len(x) - 1)) if error > 0 else float(mean == 0)
+    return {"mean": mean, "sd": sd, "n": len(x), "low": mean - half, "high": mean + half, "p": p}
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """p values corrected for their number by Holm's method, in the same order; NaN are not counted.
+
+    >>> holm([0.01, 0.04, 0.03, float("nan")])
+    [0.03, 0.06, 0.06, nan]
+    """
+    found, largest = [float("nan")] * len(p), 0.0
+    order = sorted((i for i in range(len(p)) if not np.isnan(p[i])), key=lambda i: p[i])
+    for rank, i in enumerate(order):
+        largest = max(largest, min(1.0, (len(order) - rank) * p[i]))
+        found[i] = largest
+    return found
 
 
 def compare(a: Sequence[float], b: Sequence[float], seed: int = 0) -> dict[str, float]:

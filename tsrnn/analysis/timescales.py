@@ -9,10 +9,11 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from tsrnn import InputError
-from tsrnn.analysis.fits import LARGEST_TAU, fit_all, ratio
+from tsrnn.analysis.fits import LARGEST_TAU, fit, fit_all, ratio
 from tsrnn.analysis.simulate import Protocol, collect
 from tsrnn.model import LeakyRNN
 
@@ -107,6 +108,12 @@ def timescales_table(model: LeakyRNN, lags: ActivityLags, protocol: Protocol) ->
     table = pd.concat(tables, ignore_index=True)
     table.attrs = {"protocol": asdict(protocol), "max_lag": lags.max_lag}
     return table
+
+
+def published_tau_net(lags: ActivityLags) -> NDArray[np.float64]:
+    """τ_net of every unit of one network (H,), in steps, fitted from the published start; NaN as `fit`."""
+    rho = ratio(lags.autocovariance().mean(2).numpy())[:, 0, :-1]  # (L + 1, H)
+    return np.array([fit(unit, published_start=True)["tau_net"] for unit in rho.T], float)
 
 
 def autocorrelation_table(lags: ActivityLags) -> pd.DataFrame:

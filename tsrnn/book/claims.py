@@ -1,280 +1,160 @@
 """The paper's claims, the rule by which each is judged, and the scorecard that judges them.
 
-Every claim is turned into one effect with the sign that the paper says: a difference between the kinds of
-network, or a change within one kind. The unit of replication is the network.
+The claims are data, in `claims.toml`, which says what each is judged by and what would contradict it. The
+unit of replication is the network. The rule is the same for all:
 
-The rule is the same for all, and was fixed before the scorecard was first computed (the effect of 8c later,
-when the first network of each kind was being retrained):
+- not claimed: the paper makes the claim for another task; the effect is shown, without a verdict;
+- not tested: no network has reached the least N that the claim can be judged at, or there are none;
+- inconclusive: there is one network of a kind, or the effect may be 0: corrected for the number of rows by
+  Holm's method, p > 0.05, whichever its sign;
+- contradicted: it is not 0, and has the other sign;
+- reproduced: it is not 0, and has the sign claimed. Where the published effect is known at that N, and the
+  95 % interval over networks does not come within what it was read to: smaller, or larger than published.
 
-- not tested at this scale: no network has reached the N that the claim speaks of (`needs`);
-- reproduced: the effect has the sign claimed, and its 95 % interval over networks leaves out 0;
-- partly: the sign is as claimed, but the interval holds 0, or one network is too few for an interval;
-- not reproduced: the sign is not as claimed.
+Claims of another kind are judged by their interval alone, and are not among the rows of the correction.
+*equal*: reproduced if it is within the margin, contradicted if it is wholly beyond. *differ*: as a sign, but
+either way; contradicted if the interval is within the margin. *never*: contradicted by one network,
+reproduced if two or more bear it out.
 
-It is judged at the N (of at least `needs`) that most networks have reached, of both kinds where two are
-compared, and of several such N at the largest. Intervals are not corrected for the number of claims.
+Where both kinds of network have the same seeds they are compared in pairs. A verdict is at reduced scale if
+the effect was measured at a smaller N than the paper speaks of, or by a smaller protocol.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from tsrnn.book.effects import (
-    Effect,
-    Networks,
-    at_promotions,
-    beyond,
-    epochs_to,
-    fast_or_slow,
-    forgotten,
-    grows,
-    pace,
-    perturbed,
-    retrained,
-    slowing,
-)
+from tsrnn.analysis.statistics import holm
+from tsrnn.book.effects import MEASURES, Effect, Networks
 
-REPRODUCED, PARTLY, NOT, UNTESTED = "reproduced", "partly", "not reproduced", "not tested at this scale"
+REPRODUCED, INCONCLUSIVE, CONTRADICTED = "reproduced", "inconclusive", "contradicted"
+SMALLER, LARGER = "reproduced, smaller than published", "reproduced, larger than published"
+UNTESTED, UNCLAIMED = "not tested", "not claimed"
+VERDICTS = (REPRODUCED, SMALLER, LARGER, INCONCLUSIVE, CONTRADICTED, UNTESTED, UNCLAIMED)
+MARKS = dict(zip(VERDICTS, "✓✓✓≈✗––", strict=True))
+ALPHA = 0.05
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What the paper says, and the effect that it is judged by."""
+    """What the paper says, and the effect that it is judged by; `claims.toml` explains the fields."""
 
     figure: str
+    chapter: str
     says: str
-    effect: str  # in words, with its unit
-    sign: int  # that the paper says: +1 or −1
-    needs: int  # the N that networks must have reached
-    chapter: str  # the notebook
-    measure: (
-        Callable[[Networks, int], Effect] | None
-    )  # of networks and `needs`; None: we have no network for it
+    tasks: list[str]
+    effect: str
+    measure: str
+    kind: Literal["sign", "equal", "differ", "never"]
+    needs: int
+    scale: int
+    contradicted: str
+    sign: int = 0
+    margin: float = 0.0
+    reduced: str = ""
+    with_: dict[str, Any] = field(default_factory=dict)
 
 
-def verdict(claim: Claim, effect: Effect) -> str:
-    """By the rule above."""
-    if not effect.a or effect.b == []:
+def load() -> tuple[Claim, ...]:
+    with Path(__file__).with_name("claims.toml").open("rb") as file:
+        rows = tomllib.load(file)["claim"]
+    return tuple(Claim(**{"with_" if name == "with" else name: v for name, v in r.items()}) for r in rows)
+
+
+CLAIMS = load()
+
+
+def verdict(claim: Claim, effect: Effect, p: float, task: str) -> str:
+    """By the rule above; p is corrected for the number of rows."""
+    if effect.is_empty:
         return UNTESTED
-    low, high = effect.bounds()
-    if effect.value * claim.sign <= 0:
-        return NOT
-    return REPRODUCED if low > 0 or high < 0 else PARTLY
+    if task not in claim.tasks:
+        return UNCLAIMED
+    if claim.kind == "never":
+        return CONTRADICTED if any(effect.a.values()) else REPRODUCED if len(effect.a) > 1 else INCONCLUSIVE
+    found = effect.test()
+    low, high = found["low"], found["high"]
+    if np.isnan(low):
+        return INCONCLUSIVE
+    within = -claim.margin < low and high < claim.margin
+    if claim.kind == "equal":
+        apart = low > claim.margin or high < -claim.margin
+        return REPRODUCED if within else CONTRADICTED if apart else INCONCLUSIVE
+    if p > ALPHA:
+        return CONTRADICTED if claim.kind == "differ" and within else INCONCLUSIVE
+    if claim.kind == "differ":
+        return REPRODUCED
+    if effect.value * claim.sign < 0:
+        return CONTRADICTED
+    if effect.published is None:
+        return REPRODUCED
+    nearest, furthest = sorted((claim.sign * low, claim.sign * high))
+    theirs, error = claim.sign * effect.published.value, effect.published.error
+    return SMALLER if furthest < theirs - error else LARGER if nearest > theirs + error else REPRODUCED
 
 
-CLAIMS = (
-    Claim("3a", "Without a curriculum, N > 10 is not learned.", "–", 1, 11, "02_curricula", None),
-    Claim(
-        "3b",
-        "Multi-head training is faster.",
-        "epochs to N, multi-head − single-head",
-        -1,
-        5,
-        "02_curricula",
-        epochs_to,
-    ),
-    Claim(
-        "3b",
-        "Multi-head training takes about one epoch per N.",
-        "epochs per N − 1.5, multi-head",
-        -1,
-        5,
-        "02_curricula",
-        pace,
-    ),
-    Claim(
-        "3b",
-        "Single-head training slows down as N grows.",
-        "epochs per N, second − first half of the way, single-head",
-        1,
-        8,
-        "02_curricula",
-        slowing,
-    ),
-    Claim(
-        "3b",
-        "Single-head training stalls near N = 35, multi-head goes on to 100.",
-        "–",
-        1,
-        35,
-        "02_curricula",
-        None,
-    ),
-    Claim(
-        "3c",
-        "Single-head networks forget smaller N, multi-head ones keep them.",
-        "accuracy on n < N, multi-head − single-head",
-        1,
-        5,
-        "02_curricula",
-        forgotten,
-    ),
-    Claim(
-        "3c",
-        "Multi-head networks generalise further beyond N.",
-        "accuracy of new readouts for N + 1 to N + 5, multi-head − single-head",
-        1,
-        5,
-        "02_curricula",
-        beyond,
-    ),
-    Claim(
-        "4a",
-        "Single-head networks need trainable τ to get far, multi-head ones do as well with τ = 1.",
-        "–",
-        1,
-        25,
-        "04_time_constants",
-        None,
-    ),
-    Claim(
-        "4b",
-        "Single-head τ grows beyond N ≈ 15.",
-        "mean τ at N − at 15 (steps), single-head",
-        1,
-        18,
-        "04_time_constants",
-        grows("single", "tau", 15),
-    ),
-    Claim(
-        "4b",
-        "The spread of single-head τ grows beyond N ≈ 15.",
-        "SD of τ at N − at 15 (steps), single-head",
-        1,
-        18,
-        "04_time_constants",
-        grows("single", "tau", 15, "std"),
-    ),
-    Claim(
-        "4b",
-        "Multi-head τ falls towards 1.",
-        "mean τ at N − at 2 (steps), multi-head",
-        -1,
-        20,
-        "04_time_constants",
-        grows("cumulative", "tau", 2),
-    ),
-    Claim(
-        "5c",
-        "The timescale of single-head activity grows with N.",
-        "mean τ_net at N − at 5 (steps), single-head",
-        1,
-        10,
-        "05_network_timescales",
-        grows("single", "tau_net", 5),
-    ),
-    Claim(
-        "5c",
-        "The timescale of multi-head activity grows with N, though τ falls.",
-        "mean τ_net at N − at 5 (steps), multi-head",
-        1,
-        20,
-        "05_network_timescales",
-        grows("cumulative", "tau_net", 5),
-    ),
-    Claim(
-        "5c", "In multi-head networks it saturates near N = 30.", "–", 1, 50, "05_network_timescales", None
-    ),
-    Claim(
-        "6a",
-        "Single-head networks become more inhibitory than multi-head ones.",
-        "mean recurrent weight, multi-head − single-head",
-        1,
-        5,
-        "06_connectivity_and_dimensionality",
-        at_promotions("weight_mean"),
-    ),
-    Claim(
-        "6a",
-        "Single-head networks get stronger negative weights as N grows.",
-        "sum of incoming negative weights at N − at 5, single-head",
-        -1,
-        10,
-        "06_connectivity_and_dimensionality",
-        grows("single", "negative", 5),
-    ),
-    Claim(
-        "6b",
-        "The dimensionality of activity grows faster in multi-head networks.",
-        "components to 90 % of variance at N, multi-head − single-head",
-        1,
-        5,
-        "06_connectivity_and_dimensionality",
-        at_promotions("components"),
-    ),
-    Claim(
-        "7",
-        "Multi-head networks rely on their fast units, not on their slow ones.",
-        "relative accuracy without one of the 20 slowest − fastest, multi-head",
-        1,
-        5,
-        "07_ablation",
-        fast_or_slow("cumulative"),
-    ),
-    Claim(
-        "7",
-        "At large N, single-head networks rely on their slow units.",
-        "relative accuracy without one of the 20 slowest − fastest, single-head",
-        -1,
-        30,
-        "07_ablation",
-        fast_or_slow("single"),
-    ),
-    Claim(
-        "8a",
-        "Multi-head networks stand up better to perturbed weights.",
-        "relative accuracy at ε = 0.215, multi-head − single-head",
-        1,
-        5,
-        "08_perturbation_and_retraining",
-        perturbed("W", 0.2154),
-    ),
-    Claim(
-        "8b",
-        "Multi-head networks stand up better to perturbed τ.",
-        "relative accuracy at ε = 0.046, multi-head − single-head",
-        1,
-        5,
-        "08_perturbation_and_retraining",
-        perturbed("tau", 0.0464),
-    ),
-    Claim(
-        "8c",
-        "Multi-head networks are retrained more easily.",
-        "relative accuracy on larger N after retraining, multi-head − single-head",
-        1,
-        5,
-        "08_perturbation_and_retraining",
-        retrained,
-    ),
-)
+def is_reduced(claim: Claim, effect: Effect) -> bool:
+    """Whether the effect was measured at a smaller N, or by a smaller protocol, than the claim speaks of."""
+    return bool(claim.reduced) or effect.n is None or effect.n < claim.scale
 
 
 def scorecard(nets: Networks) -> pd.DataFrame:
     """A row per claim.
 
     Returns:
-        Columns claim (a `Claim`), effect, low, high (95 %), networks (their number, of either kind where two
-        are compared), N, published, verdict.
+        Columns claim (a `Claim`), effect, low, high (95 %), p (Holm's), paired, networks (their number, of
+        either kind where two are compared), N, published (a `Published` or None), verdict, reduced.
     """
+    effects = [MEASURES[claim.measure](nets, claim.needs, **claim.with_) for claim in CLAIMS]
+    tests = [dict.fromkeys(("low", "high", "p"), np.nan) if e.is_empty else e.test() for e in effects]
+    judged = [c.kind in ("sign", "differ") and nets.task in c.tasks for c in CLAIMS]
+    corrected = holm([t["p"] if j else np.nan for t, j in zip(tests, judged, strict=True)])
     rows = []
-    for claim in CLAIMS:
-        effect = claim.measure(nets, claim.needs) if claim.measure else Effect()
-        found = verdict(claim, effect)
-        tested = found != UNTESTED
-        low, high = effect.bounds() if tested else (np.nan, np.nan)
+    for claim, effect, test, p in zip(CLAIMS, effects, tests, corrected, strict=True):
+        counts = () if effect.is_empty else (len(effect.a), *([] if effect.b is None else [len(effect.b)]))
         rows.append(
             {
                 "claim": claim,
-                "effect": effect.value if tested else np.nan,
-                "low": low,
-                "high": high,
-                "networks": (len(effect.a), *([] if effect.b is None else [len(effect.b)])) if tested else (),
-                "N": effect.n if tested else None,
+                "effect": np.nan if effect.is_empty else effect.value,
+                "low": test["low"],
+                "high": test["high"],
+                "p": p,
+                "paired": effect.is_paired,
+                "networks": counts,
+                "N": effect.n,
                 "published": effect.published,
-                "verdict": found,
+                "verdict": verdict(claim, effect, p, nets.task),
+                "reduced": is_reduced(claim, effect),
             }
         )
     return pd.DataFrame(rows)
+
+
+def in_words(row: pd.Series) -> str:
+    """A row's verdict, marked, and at which scale.
+
+    >>> in_words(pd.Series({"verdict": SMALLER, "reduced": True}))
+    '✓ reproduced, smaller than published; reduced scale'
+    """
+    small = row["reduced"] and row["verdict"] not in (UNTESTED, UNCLAIMED)
+    return f"{MARKS[row['verdict']]} {row['verdict']}" + ("; reduced scale" if small else "")
+
+
+def number(x: float) -> str:
+    """An effect, with as many digits as tell.
+
+    >>> number(-0.0123), number(12.345), number(float("nan"))
+    ('−0.012', '+12.3', '–')
+    """
+    digits = 3 if abs(x) < 0.1 else 2 if abs(x) < 10 else 1
+    return "–" if np.isnan(x) else f"{x:+.{digits}f}".replace("-", "−")
+
+
+def measured(row: pd.Series) -> str:
+    """A row's effect with its 95 % interval."""
+    interval = "" if np.isnan(row["low"]) else f" [{number(row['low'])}, {number(row['high'])}]"
+    return number(row["effect"]) + interval

@@ -1,10 +1,10 @@
-"""The effects that the paper's claims are judged by (see `claims`): a number per network.
+"""The effects that the paper's claims are judged by (see `claims.toml`): a number per network.
 
 Each function takes the networks and the least N to look at, and gives the effect at the N that most networks
 have reached, of both kinds where two are compared; of several such N at the largest.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,20 +13,32 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tsrnn import zoo
+from tsrnn import tasks, zoo
 from tsrnn.analysis.statistics import compare, interval
 from tsrnn.book import paper
+from tsrnn.book.paper import Published
 
 KINDS = ("cumulative", "single")
 
 
 @dataclass
 class Networks:
-    """What was measured of the standard networks for one task (`toy.get_networks` has the index)."""
+    """What was measured of the standard networks for one task (`toy.get_networks` has the index).
+
+    Those of other kinds, and for other tasks, are found in the same folder.
+    """
 
     index: pd.DataFrame
     base: Path
     task: str
+
+    def others(self, curriculum: str, variant: str = "", task: str = "") -> pd.DataFrame:
+        """Rows of the index of this curriculum (sliding: with any heads) and variant, for this task."""
+        everything = zoo.index(self.base)
+        if everything.empty:
+            return everything
+        rows = (everything["curriculum"] == curriculum) & (everything["task"] == (task or self.task))
+        return everything[rows & everything["variant"].str.fullmatch(variant)].reset_index(drop=True)
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -54,33 +66,49 @@ class Networks:
             )
         return zoo.gather(self.index[there], self.base, "retraining")
 
-    def published(self, kind: str, quantity: str, n: int) -> float:
-        """The published value, NaN if it is not known."""
-        found = paper.published(kind, self.task, quantity, n)
-        return np.nan if found is None else found
-
 
 @dataclass
 class Effect:
-    """A number per network, of two kinds (`a` − `b`) or of one (`b` is None), at N = `n`."""
+    """A number per network, of two kinds (`a` − `b`) or of one (`b` is None), at N = `n`.
 
-    a: list[float] = field(default_factory=list)
-    b: list[float] | None = None
+    `a` and `b` are by the network's number, which is its seed: where both kinds have the same seeds, and with
+    them the same weights at the start, they are compared in pairs.
+    """
+
+    a: dict[int, float] = field(default_factory=dict)
+    b: dict[int, float] | None = None
     n: int | None = None
-    published: float = np.nan
+    published: Published | None = None
+
+    @property
+    def values(self) -> list[float]:
+        """Of one kind, or the differences of pairs."""
+        return list(self.a.values()) if self.b is None else [self.a[k] - self.b[k] for k in self.a]
+
+    @property
+    def is_paired(self) -> bool:
+        return self.b is not None and self.a.keys() == self.b.keys()
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.a or self.b == {}
 
     @property
     def value(self) -> float:
-        return float(np.mean(self.a) - (0 if self.b is None else np.mean(self.b)))
+        mean = float(np.mean(list(self.a.values())))
+        return mean if self.b is None else mean - float(np.mean(list(self.b.values())))
 
-    def bounds(self) -> tuple[float, float]:
-        """Of the 95 % interval over networks; NaN if there are too few."""
+    def test(self) -> dict[str, float]:
+        """`low`, `high` of the 95 % interval over networks, and `p` that it is 0; NaN if they are too few."""
         if len(self.a) < 2 or (self.b is not None and len(self.b) < 2):
-            return np.nan, np.nan
-        found = interval(self.a) if self.b is None else compare(self.a, self.b)
-        if np.isnan(found["low"]):  # samples that do not vary
-            return self.value, self.value
-        return found["low"], found["high"]
+            return dict.fromkeys(("low", "high", "p"), np.nan)
+        if self.b is None or self.is_paired:
+            found = interval(self.values)
+            return {name: found[name] for name in ("low", "high", "p")}
+        t = compare(list(self.a.values()), list(self.b.values()))
+        if np.isnan(t["low"]):  # samples that do not vary
+            return {"low": self.value, "high": self.value, "p": float(self.value == 0)}
+        return {"low": t["low"], "high": t["high"], "p": t["p_t"]}
 
 
 def choose_n(table: pd.DataFrame, kinds: tuple[str, ...], needs: int, column: str = "N") -> int | None:
@@ -103,9 +131,10 @@ def comparison_n(table: pd.DataFrame, kept: pd.DataFrame | None = None, needs: i
     return choose_n(table, KINDS, needs) or int(table["N"].max())
 
 
-def per_network(table: pd.DataFrame, kind: str, column: str = "value") -> list[float]:
-    """The mean of a column for each network of a kind."""
-    return list(table[table["curriculum"] == kind].groupby("number")[column].mean())
+def per_network(table: pd.DataFrame, kind: str, column: str = "value", how: str = "mean") -> dict[int, float]:
+    """The mean of a column for each network of a kind, by its number; or another statistic of pandas."""
+    by_network = table[table["curriculum"] == kind].groupby("number")[column].agg(how)
+    return {int(str(number)): float(value) for number, value in by_network.items()}
 
 
 def difference(
@@ -113,58 +142,79 @@ def difference(
     needs: int,
     column: str,
     n_column: str = "N",
-    published: Callable[[int], float] = lambda n: np.nan,
+    published: Callable[[int], Published | None] = lambda n: None,
+    kinds: Sequence[str] = KINDS,
+    how: str = "mean",
 ) -> Effect:
-    """Multi-head − single-head of the mean of a column, per network."""
-    n = choose_n(table, KINDS, needs, n_column)
+    """The first − the second kind (multi-head − single-head) of the mean of a column, per network."""
+    n = choose_n(table, tuple(kinds), needs, n_column)
     if n is None:
         return Effect()
     here = table[table[n_column] == n]
-    return Effect(
-        per_network(here, "cumulative", column), per_network(here, "single", column), n, published(n)
-    )
+    first, second = (per_network(here, kind, column, how) for kind in kinds)
+    return Effect(first, second, n, published(n))
 
 
-def change(nets: Networks, kind: str, measure: str, since: int, needs: int, how: str = "mean") -> Effect:
-    """Of a measure at promotions, from N = `since` on, per network of a kind."""
+def of_measure(nets: Networks, measure: str) -> pd.DataFrame:
+    """The rows of a measure at promotions; of τ_net those above 1, as published."""
     p = nets.promotions
-    p = p[(p["curriculum"] == kind) & (p["measure"] == measure)]
-    if measure == "tau_net":
-        p = p[p["value"] > 1]  # as published
+    p = p[p["measure"] == measure]
+    return p[p["value"] > 1] if measure == "tau_net" else p
+
+
+def grows(nets: Networks, needs: int, kind: str, measure: str, since: int, how: str = "mean") -> Effect:
+    """The change of a measure at promotions from N = `since` on, per network of a kind."""
+    p = of_measure(nets, measure)
+    p = p[p["curriculum"] == kind]
+    have = p[p["N_max"] == since]["number"].unique()
+    p = p[p["number"].isin(have)]
     n = choose_n(p, (kind,), max(needs, since + 1), "N_max")
     if n is None:
         return Effect()
-    by_n = p[p["N_max"].isin([since, n])].groupby(["number", "N_max"])["value"].agg(how).unstack()
-    name = {"mean": f"mean {measure}", "std": f"SD {measure}"}[how]
-    published = nets.published(kind, name, n) - nets.published(kind, name, since)
-    return Effect(list((by_n[n] - by_n[since]).dropna()), None, n, published)
+    first, last = (per_network(p[p["N_max"] == N], kind, how=how) for N in (since, n))
+    name = {"mean": f"mean {measure}", "std": f"SD {measure}"}.get(how, "")
+    theirs = paper.at(kind, nets.task, name, n), paper.at(kind, nets.task, name, since)
+    return Effect({k: last[k] - first[k] for k in last}, None, n, paper.minus(*theirs))
 
 
-def epochs_to(nets: Networks, needs: int) -> Effect:
+def promoted(nets: Networks, kinds: Sequence[str]) -> pd.DataFrame:
+    """The history's rows with a success, of the standard networks and of any other kind asked for."""
+    tables = [nets.history]
+    for kind in set(kinds) - set(KINDS):
+        rows = nets.others(kind)
+        tables += [zoo.gather(rows, nets.base, "history")] if len(rows) else []
+    h = pd.concat(tables)
+    return h[h["promoted"].astype(bool) & h["curriculum"].isin(kinds)]
+
+
+def epochs_to(nets: Networks, needs: int, kinds: Sequence[str] = KINDS) -> Effect:
     """Epochs that it took to solve N."""
-    h = nets.history[nets.history["promoted"]]
 
-    def published(n: int) -> float:
-        lists = [paper.EPOCHS_PER_N.get((kind, nets.task), [])[: n - 1] for kind in KINDS]
-        return sum(lists[0]) - sum(lists[1]) if all(len(x) == n - 1 for x in lists) else np.nan
+    def published(n: int) -> Published | None:
+        lists = [paper.EPOCHS_PER_N.get((kind, nets.task), [])[: n - 1] for kind in kinds]
+        if any(len(x) < n - 1 for x in lists):
+            return None
+        return Published(sum(lists[0]) - sum(lists[1]), 0, "data")
 
-    return difference(h, needs, "epoch", "N_max", published)
+    return difference(promoted(nets, kinds), needs, "epoch", "N_max", published, kinds)
 
 
 def pace(nets: Networks, needs: int) -> Effect:
-    """Epochs per N of multi-head networks, above 1.5."""
-    h = nets.history[nets.history["promoted"] & (nets.history["curriculum"] == "cumulative")]
+    """Epochs per N of multi-head networks, above 1.25."""
+    h = promoted(nets, ("cumulative",))
     n = choose_n(h, ("cumulative",), needs, "N_max")
     if n is None:
         return Effect()
-    epochs = h[h["N_max"] == n]["epoch"] / (n - h["N_max"].min() + 1)
-    theirs = paper.EPOCHS_PER_N.get(("cumulative", nets.task), [])
-    return Effect(list(epochs - 1.5), None, n, float(np.mean(theirs)) - 1.5 if theirs else np.nan)
+    first = h["N_max"].min()
+    epochs = per_network(h[h["N_max"] == n], "cumulative", "epoch")
+    theirs = paper.EPOCHS_PER_N.get(("cumulative", nets.task), [])[: n - 1]
+    known = Published(float(np.mean(theirs)) - 1.25, 0, "data") if len(theirs) == n - 1 else None
+    return Effect({k: e / (n - first + 1) - 1.25 for k, e in epochs.items()}, None, n, known)
 
 
 def slowing(nets: Networks, needs: int) -> Effect:
     """Epochs per N of single-head networks in the second half of the way to N, minus those in the first."""
-    h = nets.history[nets.history["promoted"] & (nets.history["curriculum"] == "single")]
+    h = promoted(nets, ("single",))
     n = choose_n(h, ("single",), needs, "N_max")
     if n is None:
         return Effect()
@@ -173,19 +223,86 @@ def slowing(nets: Networks, needs: int) -> Effect:
         half = len(epochs) // 2
         return float(np.mean(epochs[-half:]) - np.mean(epochs[:half]))
 
-    reached = [t["epoch"].to_list() for _, t in h[h["N_max"] <= n].groupby("number") if n in set(t["N_max"])]
+    reached = {int(str(k)): t["epoch"].to_list() for k, t in h[h["N_max"] <= n].groupby("number")}
+    at_n = set(h[h["N_max"] == n]["number"])
     theirs = paper.EPOCHS_PER_N.get(("single", nets.task), [])[: n - 1]
     return Effect(
-        [halves(np.diff([0, *epochs])) for epochs in reached],
+        {k: halves(np.diff([0, *epochs])) for k, epochs in reached.items() if k in at_n},
         None,
         n,
-        halves(theirs) if theirs else np.nan,
+        Published(halves(theirs), 0, "data") if len(theirs) == n - 1 else None,
     )
 
 
+def from_scratch(nets: Networks, needs: int) -> Effect:
+    """Of networks without a curriculum at an N of at least `needs`: 1 if it was solved, 0 if given up."""
+    rows = nets.others("single_nocurr", r"first\d+")
+    if rows.empty:
+        return Effect()
+    rows = rows.assign(N=rows["variant"].str.removeprefix("first").astype(int))
+    rows = rows[(rows["N"] >= needs) & (rows["profile"] == "paper")]  # at their end
+    if rows.empty:
+        return Effect()
+    n = int(rows["N"].max())
+    rows = rows[rows["N"] == n]
+    return Effect(
+        {int(k): float(s) for k, s in zip(rows["number"], rows["solved N"] == n, strict=True)}, None, n
+    )
+
+
+def stuck(rows: pd.DataFrame) -> dict[int, float]:
+    """The largest N of each network that ended by itself: no success for as long as its patience."""
+    if rows.empty:
+        return {}
+    ended = rows[rows["profile"] == "paper"]
+    return {int(k): float(n) for k, n in zip(ended["number"], ended["solved N"], strict=True)}
+
+
+def furthest(nets: Networks, needs: int) -> Effect:
+    """The largest N of multi-head networks so far, and of single-head ones that are stuck."""
+    rows = nets.index[nets.index["curriculum"] == "cumulative"]
+    multi = {int(k): float(n) for k, n in zip(rows["number"], rows["solved N"], strict=True)}
+    single = stuck(nets.index[nets.index["curriculum"] == "single"])
+    if not multi or not single or max(multi.values()) < needs:
+        return Effect()
+    theirs = [float(np.mean(paper.LARGEST_N[kind, None])) for kind in KINDS]
+    return Effect(multi, single, int(max(multi.values())), Published(theirs[0] - theirs[1], 0, "data"))
+
+
+def fixed_tau(nets: Networks, needs: int, kind: str, tau: float) -> Effect:
+    """Epochs to N with τ fixed, more than with τ trained, as a share; seeds that both have, in pairs."""
+    rows = nets.others(kind, f"tau{tau:g}")
+    if rows.empty:
+        return Effect()
+    fixed = zoo.gather(rows, nets.base, "history").assign(curriculum="fixed")
+    fixed = fixed[fixed["promoted"].astype(bool)]
+    h = pd.concat([promoted(nets, (kind,)), fixed])
+    n = choose_n(h, (kind, "fixed"), needs, "N_max")
+    if n is None:
+        return Effect()
+    a, b = (per_network(h[h["N_max"] == n], which, "epoch") for which in ("fixed", kind))
+    return Effect({k: a[k] / b[k] - 1 for k in a if k in b}, None, n)
+
+
+def fixed_tau_largest(nets: Networks, needs: int, kind: str, tau: float) -> Effect:
+    """The largest N of networks that are stuck, with τ trained and fixed."""
+    trained = stuck(nets.index[nets.index["curriculum"] == kind])
+    fixed = stuck(nets.others(kind, f"tau{tau:g}"))
+    if not trained or not fixed or max(trained.values()) < needs:
+        return Effect()
+    theirs = [float(np.mean(paper.LARGEST_N[kind, which])) for which in (None, tau)]
+    known = Published(theirs[0] - theirs[1], 0, "data")
+    return Effect(trained, fixed, int(max(trained.values())), known)
+
+
 def forgotten(nets: Networks, needs: int) -> Effect:
+    """Accuracy on n < N: of multi-head networks by their own readouts, of single-head ones by new ones.
+
+    That the readout for N fails on n is true of any network that answers for N: the two ask different things.
+    """
     r = nets.readouts
-    return difference(r[(r["n"] < r["N"]) & (r["readout"] != "new")], needs, "accuracy")
+    asked = np.where(r["curriculum"] == "single", "new", "own")
+    return difference(r[(r["n"] < r["N"]) & (r["readout"] == asked)], needs, "accuracy")
 
 
 def beyond(nets: Networks, needs: int) -> Effect:
@@ -200,42 +317,99 @@ def retrained(nets: Networks, needs: int) -> Effect:
     return difference(r, needs, "relative_accuracy", "start")
 
 
-def at_promotions(measure: str) -> Callable[[Networks, int], Effect]:
-    def found(nets: Networks, needs: int) -> Effect:
-        p = nets.promotions
-        return difference(p[p["measure"] == measure], needs, "value", "N_max")
+def at_promotions(nets: Networks, needs: int, measure: str, how: str = "mean") -> Effect:
+    name = {"mean": f"mean {measure}", "std": f"SD {measure}"}[how]
 
+    def published(n: int) -> Published | None:
+        return paper.minus(*(paper.at(kind, nets.task, name, n) for kind in KINDS))
+
+    return difference(of_measure(nets, measure), needs, "value", "N_max", published, how=how)
+
+
+def imbalance(nets: Networks, needs: int) -> Effect:
+    """|positive + negative| incoming recurrent weight, as a share of all of it (both without sign)."""
+    p = nets.promotions
+    p = p[p["measure"].isin(["positive", "negative"])]
+    keys = ["curriculum", "number", "N_max"]
+    sums = p.groupby([*keys, "measure"])["value"].mean().unstack().reset_index()
+    total = sums["positive"] + sums["negative"]
+    sums["imbalance"] = total.abs() / (sums["positive"] - sums["negative"])
+    return difference(sums, needs, "imbalance", "N_max")
+
+
+def slopes(p: pd.DataFrame, since: int, n: int) -> dict[int, float]:
+    """Of a measure at promotions over N, from `since` to n, by a straight line, per network."""
+    p = p[(p["N_max"] >= since) & (p["N_max"] <= n)]
+    found = {}
+    for number, values in p.groupby("number"):
+        by_n = values.groupby("N_max")["value"].mean()
+        if n in by_n.index:
+            found[int(str(number))] = float(np.polyfit(by_n.index, by_n, 1)[0])
     return found
 
 
-def grows(kind: str, measure: str, since: int, how: str = "mean") -> Callable[[Networks, int], Effect]:
-    return lambda nets, needs: change(nets, kind, measure, since, needs, how)
+def slope(nets: Networks, needs: int, measure: str, since: int) -> Effect:
+    p = of_measure(nets, measure)
+    n = choose_n(p, KINDS, needs, "N_max")
+    if n is None:
+        return Effect()
+    a, b = (slopes(p[p["curriculum"] == kind], since, n) for kind in KINDS)
+    return Effect(a, b, n)
 
 
-def fast_or_slow(kind: str) -> Callable[[Networks, int], Effect]:
+def slope_between_tasks(nets: Networks, needs: int, measure: str, since: int) -> Effect:
+    """Of multi-head networks, this task − another."""
+    p = of_measure(nets, measure)
+    p = p[p["curriculum"] == "cumulative"].assign(curriculum="this")
+    for other in set(tasks.TASKS) - {nets.task}:
+        rows = nets.others("cumulative", task=other)
+        if rows.empty:
+            continue
+        q = of_measure(Networks(rows, nets.base, other), measure).assign(curriculum="other")
+        n = choose_n(pd.concat([p, q]), ("this", "other"), needs, "N_max")
+        if n is not None:
+            return Effect(slopes(p, since, n), slopes(q, since, n), n)
+    return Effect()
+
+
+def fast_or_slow(nets: Networks, needs: int, kind: str) -> Effect:
     """Relative accuracy without one of the slowest units, minus that without one of the fastest."""
+    r = nets.robustness
+    r = r[(r["curriculum"] == kind) & r["damage"].isin(["fastest", "slowest"])]
+    n = choose_n(r, (kind,), needs)
+    if n is None:
+        return Effect()
+    fastest, slowest = (
+        per_network(r[(r["N"] == n) & (r["damage"] == damage)], kind, "relative_accuracy")
+        for damage in ("fastest", "slowest")
+    )
+    theirs = (paper.at(kind, nets.task, f"without {which}", n) for which in ("slowest", "fastest"))
+    return Effect({k: slowest[k] - fastest[k] for k in slowest}, None, n, paper.minus(*theirs))
 
-    def found(nets: Networks, needs: int) -> Effect:
-        r = nets.robustness
-        r = r[(r["curriculum"] == kind) & r["damage"].isin(["fastest", "slowest"])]
-        n = choose_n(r, (kind,), needs)
-        if n is None:
-            return Effect()
-        by = r[r["N"] == n].groupby(["number", "damage"])["relative_accuracy"].mean().unstack()
-        published = nets.published(kind, "without slowest", n) - nets.published(kind, "without fastest", n)
-        return Effect(list(by["slowest"] - by["fastest"]), None, n, published)
 
-    return found
+def harmless(nets: Networks, needs: int, at: int) -> Effect:
+    """Relative accuracy without one of the fastest or slowest units at this N, less 1, of all networks."""
+    r = nets.robustness
+    r = r[(r["N"] == at) & r["damage"].isin(["fastest", "slowest"])]
+    if r.empty:
+        return Effect()
+    both = r.groupby(["curriculum", "number"])["relative_accuracy"].mean() - 1
+    return Effect(dict(enumerate(both, 1)), None, at)
 
 
-def perturbed(parameter: str, epsilon: float) -> Callable[[Networks, int], Effect]:
+def perturbed(nets: Networks, needs: int, parameter: str, epsilon: float) -> Effect:
     """Relative accuracy after a perturbation of this size."""
+    r = nets.robustness
+    r = r[(r["damage"] == parameter) & np.isclose(r["epsilon"], epsilon, rtol=0.01)]
+    values = [paper.PERTURBED[kind, parameter][epsilon] for kind in KINDS]
+    theirs = Published(values[0] - values[1], 0, "data") if nets.task == "parity" else None
+    return difference(r, needs, "relative_accuracy", published=lambda n: theirs if n == 30 else None)
 
-    def found(nets: Networks, needs: int) -> Effect:
-        r = nets.robustness
-        r = r[(r["damage"] == parameter) & np.isclose(r["epsilon"], epsilon, rtol=0.01)]
-        values = [paper.PERTURBED[kind, parameter][epsilon] for kind in KINDS]
-        theirs = values[0] - values[1] if nets.task == "parity" else np.nan
-        return difference(r, needs, "relative_accuracy", published=lambda n: theirs if n == 30 else np.nan)
 
-    return found
+MEASURES: dict[str, Callable[..., Effect]] = {
+    f.__name__: f
+    for f in (
+        at_promotions, beyond, epochs_to, fast_or_slow, fixed_tau, fixed_tau_largest, forgotten, from_scratch,
+        furthest, grows, harmless, imbalance, pace, perturbed, retrained, slope, slope_between_tasks, slowing,
+    )
+}  # fmt: skip

@@ -14,8 +14,10 @@ runs with τ trained or fixed at 1 were stopped at N = 100 or 101.
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from tsrnn.analysis.statistics import compare, p_text, signed
@@ -64,6 +66,47 @@ def published(curriculum: str, task: str, quantity: str, n: int | None = None) -
     rows = p[(p["curriculum"] == curriculum) & (p["task"] == task) & (p["quantity"] == quantity)]
     rows = rows if n is None else rows[rows["N"] == n]
     return None if rows.empty else float(rows["value"].iloc[0])
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published value, or a difference of two: known to ± `error`, from "data" or a "plot"."""
+
+    value: float
+    error: float
+    mark: str
+
+
+def at(curriculum: str, task: str, quantity: str, n: int) -> Published | None:
+    """The published mean over most networks at this N, between two points of a plot by a straight line."""
+    p = PUBLISHED
+    rows = p[(p["curriculum"] == curriculum) & (p["task"] == task) & (p["quantity"] == quantity)]
+    rows = rows.sort_values("networks").drop_duplicates("N", keep="last").sort_values("N")
+    here = rows[rows["N"] == n]
+    if len(here):
+        value, mark = float(here["value"].iloc[0]), str(here["mark"].iloc[0])
+        return Published(value, error_of(here["error"].iloc[0], value), mark)
+    points = rows[rows["mark"] == "plot"]
+    if len(points) < 2 or not points["N"].min() < n < points["N"].max():
+        return None
+    value = float(np.interp(n, points["N"], points["value"]))
+    errors = [error_of(e, v) for e, v in zip(points["error"], points["value"], strict=True)]
+    return Published(value, float(np.interp(n, points["N"], errors)), "plot")
+
+
+def error_of(text: object, value: float) -> float:
+    """The column `error` as a number: "5 %" of the value, "0.01" in its units, nothing for data."""
+    if not isinstance(text, str):
+        return 0.0
+    return abs(value) * float(text[:-1]) / 100 if text.endswith("%") else float(text)
+
+
+def minus(a: Published | None, b: Published | None) -> Published | None:
+    """The difference of two published values, if both are known; their errors add up."""
+    if a is None or b is None:
+        return None
+    mark = "data" if a.mark == b.mark == "data" else "plot"
+    return Published(a.value - b.value, a.error + b.error, mark)
 
 
 def summary(values: Sequence[float], form: str = "{:.3f}") -> str:
