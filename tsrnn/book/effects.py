@@ -327,7 +327,7 @@ def at_promotions(nets: Networks, needs: int, measure: str, how: str = "mean") -
 
 
 def imbalance(nets: Networks, needs: int) -> Effect:
-    """|positive + negative| incoming recurrent weight, as a share of all of it (both without sign)."""
+    """How far positive and negative incoming recurrent weight are from balance, as a share of all of it."""
     p = nets.promotions
     p = p[p["measure"].isin(["positive", "negative"])]
     keys = ["curriculum", "number", "N_max"]

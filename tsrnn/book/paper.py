@@ -154,6 +154,7 @@ def conditions(index: pd.DataFrame) -> pd.DataFrame:
     for about, group in index.groupby(["curriculum", "task", "variant"], sort=False):
         kind, task, variant = map(str, about)
         what = re.sub(r"^first(\d+)$", r"N = \1", re.sub(r"^tau([\d.]+)$", r"τ = \1", variant))
+        what = re.sub(r"^init(\d+)$", r"\1 readouts from the start", what)
         known = largest_n(kind, task, variant)
         theirs = ", ".join(f"{n:.0f}" for n in known["value"]) or "not known"
         rows.append(
