@@ -113,6 +113,9 @@ def test_what_is_missing_is_added_and_is_the_same(small, tmp_path):
         p = p[p["N_max"].isin([5, 6])].sort_values(["N_max", "measure", "index"], ignore_index=True)
         more = p["measure"].isin(["components", "participation_ratio"]) & (p["index"] >= 10)
         assert more.sum() == (2 * 2 * 20 if folder == bare else 0)  # trials of two more simulations
+        published = p["measure"] == "tau_net_published"
+        assert published.sum() == (2 * 20 if folder == bare else 0)  # units; not at promotions
+        more |= published
         return p[~more].reset_index(drop=True)
 
     pd.testing.assert_frame_equal(values(bare), values(measured))

@@ -1,5 +1,6 @@
 """Readouts and shifts on networks built by hand, whose mechanism is known."""
 
+import pandas as pd
 import pytest
 import torch
 from ground_truth import delay_line
@@ -127,6 +128,15 @@ def test_a_running_sum_is_wrong_for_ever():
     changed = table.pivot(index=["what", "index"], columns="step", values="changed")
     assert changed.loc["answer"].to_numpy().tolist() == [[0, 0, 0, 0], [1, 1, 1, 1]]
     assert changed.loc["bit"].to_numpy().tolist() == [[0, 0, 1, 1], [0, 1, 1, 1]]  # once it is subtracted
+
+
+def test_each_shift_of_a_bit_has_its_controls():
+    """They are expected where the bit is; a delay line minds the bit more than a push elsewhere as long."""
+    table = shifts(folded_delay_line(), "parity", 3).set_index(["what", "index", "step"])
+    bits = table.loc["bit"]
+    for control in ("random", "states"):
+        pd.testing.assert_series_equal(table.loc[control]["expected"], bits["expected"])
+    assert table.loc["random"]["changed"][bits["expected"]].mean() < bits["changed"][bits["expected"]].mean()
 
 
 def test_in_dms_a_bit_counts_once():

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from naive import NaiveRNN
 from scipy.linalg import solve_discrete_lyapunov
+from scipy.optimize import curve_fit
 
 from tsrnn import InputError, tasks
 from tsrnn.analysis.fits import SHAPES, criteria, fit, fit_all, jackknife_error, ratio
@@ -205,3 +206,15 @@ def test_the_protocol_is_kept_with_the_table(tmp_path):
     table.to_parquet(tmp_path / "t.parquet")
     kept = pd.read_parquet(tmp_path / "t.parquet").attrs
     assert kept == {"protocol": {"steps": 200, "trials": 2, "burn_in": 500, "seed": 5}, "max_lag": 30}
+
+
+def test_the_published_start_is_what_scipy_does_when_it_is_given_none():
+    """It finds nothing better than our start; what it ends at can be another place."""
+    lags, bounds = np.arange(31), (0, [1, 100, 100, 1])
+    for series in range(4):
+        rho = ratio(autocovariance(ar1(3, 2000, 10, 1, seed=series)).sum(1)[:, 0])
+        found, ours = fit(rho, published_start=True), fit(rho)
+        expected, _ = curve_fit(SHAPES["double"].function, lags, rho, bounds=bounds, maxfev=2000)
+        names = ("double_a", "double_tau1", "double_tau2", "double_c")
+        assert [found[name] for name in names] == pytest.approx(list(expected))
+        assert found["double_rss"] > 0.999 * ours["double_rss"]

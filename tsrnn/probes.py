@@ -20,7 +20,7 @@ from tsrnn.analysis.interventions import (
     fastest_and_slowest,
     perturbation,
 )
-from tsrnn.analysis.measure import SIMULATIONS, cheap, costly, more_trials
+from tsrnn.analysis.measure import cheap, checks, costly
 from tsrnn.analysis.simulate import Protocol
 from tsrnn.files import read_table, write_table
 from tsrnn.folders import hold
@@ -124,13 +124,10 @@ def add_promotion(folder: Path, model: LeakyRNN, steps: int) -> bool:
     _, promotions = records(folder)
     solved = promotions[promotions["N_max"] == max(model.heads)]
     there, protocol = set(solved["measure"]), Protocol(steps)
-    tables = [cheap(model)]
-    if not {"tau_net", "tau_net_published"} <= there:
-        tables.append(costly(model, protocol))
-    new = pd.concat(tables)
+    new = pd.concat([cheap(model), costly(model, protocol)]) if "tau_net" not in there else cheap(model)
     new = new[~new["measure"].isin(there)]
-    if (solved["measure"] == "components").sum() < SIMULATIONS * protocol.trials:
-        new = pd.concat([new, more_trials(model, protocol)])
+    if "tau_net_published" not in there:
+        new = pd.concat([new, checks(model, protocol)])
     if new.empty:
         return False
     about = {name: solved[name].iloc[0] for name in ("epoch", "N_min", "N_max")}

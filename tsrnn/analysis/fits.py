@@ -10,7 +10,8 @@ We leave the published protocol in one place. It gives no start, so SciPy begins
 a = c = 1/2, τ₁ = τ₂ = 50 steps. That is a saddle: both τ get the same gradient, and only rounding leads out.
 Where that fails, the fit is not the best one, and whether it fails can hang on the eighth digit of the
 autocorrelation; now and then a component is left near τ = 50 with no weight, and τ_net reports it. Our start
-has τ₁ < τ₂. Both are measured (`tau_net`, `tau_net_published`).
+has τ₁ < τ₂. Both are measured (`tau_net`, `tau_net_published`), and `bench/timescales.py` counts the units
+for which it matters.
 """
 
 from collections.abc import Callable

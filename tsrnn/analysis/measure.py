@@ -2,9 +2,10 @@
 
 Rows of `measure`, `index`, `value`. Cheap, always: `tau` (index: unit), and the means over units of the
 columns of `connectivity` (index 0). Costly, at N ≤ 10, every fifth N and wherever a checkpoint is kept:
-`tau_net`, `tau_net_se`, `tau_net_published` (see `fits`), `exponentials` (1 or 2: the fit chosen; 0: none) by
-unit, `population_autocorrelation` by lag, `components` and `participation_ratio` by trial. Each trial draws
-one p, and the last two depend on it: where a checkpoint is kept, they are measured on more (`more_trials`).
+`tau_net`, `tau_net_se`, `exponentials` (1 or 2: the fit chosen; 0: none) by unit,
+`population_autocorrelation` by lag, `components` and `participation_ratio` by trial. To check them, where a
+checkpoint is kept: `tau_net_published` (see `fits`) by unit, and the last two on more trials, since each
+draws one p and they depend on it.
 """
 
 from dataclasses import replace
@@ -49,7 +50,6 @@ def costly(model: LeakyRNN, protocol: Protocol) -> pd.DataFrame:
         {
             "tau_net": units["tau_net"],
             "tau_net_se": units["tau_net_se"],
-            "tau_net_published": pd.Series(published_tau_net(lags)),
             "exponentials": units["model"].map({"none": 0, "single": 1, "double": 2}),
             "population_autocorrelation": population["autocorrelation"],
         }
@@ -62,9 +62,11 @@ def trials(covariance: Covariance, protocol: Protocol) -> dict[str, pd.Series]:
     return {name: table[name] for name in ("components", "participation_ratio")}
 
 
-def more_trials(model: LeakyRNN, protocol: Protocol) -> pd.DataFrame:
-    """Dimensionality on the trials of the simulation seeds after the first: `index` counts on from its."""
-    tables = []
+def checks(model: LeakyRNN, protocol: Protocol) -> pd.DataFrame:
+    """τ_net by the published fit, and dimensionality with more simulation seeds (`index` counts on)."""
+    lags = ActivityLags()
+    collect(model, protocol, lags)
+    tables = [rows({"tau_net_published": pd.Series(published_tau_net(lags))})]
     for seed in range(1, SIMULATIONS):
         covariance, other = Covariance(), replace(protocol, seed=seed)
         collect(model, other, covariance)

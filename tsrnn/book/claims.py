@@ -28,7 +28,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from tsrnn.analysis.statistics import holm
+from tsrnn.analysis.statistics import holm, signed
 from tsrnn.book.effects import MEASURES, Effect, Networks
 
 REPRODUCED, INCONCLUSIVE, CONTRADICTED = "reproduced", "inconclusive", "contradicted"
@@ -151,7 +151,7 @@ def number(x: float) -> str:
     ('−0.012', '+12.3', '–')
     """
     digits = 3 if abs(x) < 0.1 else 2 if abs(x) < 10 else 1
-    return "–" if np.isnan(x) else f"{x:+.{digits}f}".replace("-", "−")
+    return "–" if np.isnan(x) else signed(x, f"{{:+.{digits}f}}")
 
 
 def measured(row: pd.Series) -> str:

@@ -32,9 +32,13 @@ class Networks:
     base: Path
     task: str
 
+    @cached_property
+    def everything(self) -> pd.DataFrame:
+        return zoo.index(self.base)
+
     def others(self, curriculum: str, variant: str = "", task: str = "") -> pd.DataFrame:
         """Rows of the index of this curriculum (sliding: with any heads) and variant, for this task."""
-        everything = zoo.index(self.base)
+        everything = self.everything
         if everything.empty:
             return everything
         rows = (everything["curriculum"] == curriculum) & (everything["task"] == (task or self.task))
