@@ -171,8 +171,8 @@ def test_retraining_is_kept_with_where_it_began_and_not_done_twice(small, tmp_pa
     for ns, start, epochs, message in (
         ([5], 5, 2, "holds what was measured from N = 5, 1 epochs each; to measure from N = 5 for 2, move"),
         ([5], 6, 1, "to measure from N = 6 for 1, move it away first"),
-        ([5, 5], 5, 1, r"N = \[5, 5\]: give each N once"),
-        ([5, 1], 5, 1, "first N = 1: choose 2"),
+        ([5, 5], 5, 1, r"N = \[5, 5\]: give each once"),
+        ([5, 1], 5, 1, "N = 1: choose 2"),
         ([5], 5, 0, "epochs = 0: choose 1"),
     ):
         with pytest.raises(InputError, match=message):

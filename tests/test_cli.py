@@ -35,7 +35,7 @@ BAD = {
     ("--max-n", "1"): "max N = 1",
     ("--max-n", "102"): "choose 2 to 101",
     ("-c", "sliding", "-ih", "3", "-fh", "4"): "forget heads = 4",
-    ("-T", "0.5"): "tau = 0.5: a fixed time constant is a number of steps, 1 or more",
+    ("-T", "0.5"): "tau = 0.5: choose a number, 1 to 1000000",
     ("-nn", "-3"): "neurons = -3: choose 1",
     ("-nn", "99999999"): "neurons = 99999999: choose 1 to 20000",
     ("-r", "0"): "runs = 0: choose 1",

@@ -149,7 +149,7 @@ def test_bad_input_is_named():
     with pytest.raises(InputError, match="2 networks: choose one"):
         decoding(two, "parity", 2)
     one = ladder(3)
-    with pytest.raises(InputError, match="n = 1, beyond = 3, batches = 20"):
+    with pytest.raises(InputError, match="n = 1: choose 2 to 10000"):
         decoding(one, "parity", 1)
     with pytest.raises(InputError, match="no head for N = "):
         shifts(one, "parity", 4)

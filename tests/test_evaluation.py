@@ -70,11 +70,11 @@ def test_bad_input_is_named():
     with pytest.raises(InputError, match="2 networks: choose one"):
         retrain(two, "parity", [2])
     one = random_model({2: 0})
-    with pytest.raises(InputError, match=r"batches = 5, N = \[0\]"):
+    with pytest.raises(InputError, match="N = 0: choose 1 to 10000"):
         new_readouts(one, "parity", [0], batches=5)
     with pytest.raises(InputError, match="epochs = 0"):
         retrain(one, "parity", [2], epochs=0)
-    with pytest.raises(InputError, match="first N = 1: choose 2"):
+    with pytest.raises(InputError, match="N = 1: choose 2"):
         retrain(one, "parity", [1])
     with pytest.raises(InputError, match="unknown task 'copy'"):
         forgetting(one, "copy")

@@ -7,7 +7,7 @@ PACKAGE = Path(__file__).parents[1] / "tsrnn"
 # From the ground up. A module may import what stands on a line before its own, or beside it.
 FLOORS = """
 tsrnn
-tsrnn.kernels
+tsrnn.inputs tsrnn.kernels
 tsrnn.recurrence
 tsrnn.model tsrnn.tasks
 tsrnn.files tsrnn.curriculum

@@ -128,11 +128,11 @@ def test_the_original_is_left_alone():
 
 def test_bad_input_is_named():
     model = random_model()
-    with pytest.raises(InputError, match="unit 8: choose 0 to 7"):
+    with pytest.raises(InputError, match="unit = 8: choose 0 to 7"):
         ablation(model, "parity", 3, {"x": [8]})
     with pytest.raises(InputError, match=r"epsilon = -0\.1"):
         perturbation(model, "parity", 3, "W", [0.5, -0.1])
-    with pytest.raises(InputError, match="unknown parameter 'b': choose W or tau"):
+    with pytest.raises(InputError, match="unknown parameter 'b': choose one of W, tau"):
         perturbation(model, "parity", 3, "b")
     with pytest.raises(InputError, match=r"no head for N = \[9\]"):
         ablation(model, "parity", 9, {"x": [1]})

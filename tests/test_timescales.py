@@ -197,7 +197,7 @@ def test_weights_that_are_not_finite_are_refused():
 @pytest.mark.parametrize("values", [{"steps": 1}, {"trials": 0}, {"burn_in": -1}])
 def test_impossible_protocols_are_refused(values):
     [(name, value)] = values.items()
-    with pytest.raises(InputError, match=f"{name} = {value}: choose"):
+    with pytest.raises(InputError, match=f"{name.replace('_', ' ')} = {value}: choose"):
         Protocol(**values)
 
 

@@ -7,8 +7,24 @@ import torch
 
 from tsrnn import InputError, tasks, zoo
 from tsrnn import curriculum as curricula
+from tsrnn.inputs import LARGEST_SEED, check_fields, choice
 from tsrnn.model import Architecture
 
+LIMITS: dict[str, tuple[float, float]] = {
+    "seed": (0, LARGEST_SEED),
+    "network_number": (1, 10**6),
+    "max_epochs": (1, 10**6),
+    "patience": (1, 10**6),
+    "measure_steps": (0, 10**8),
+    "learning_rate": (1e-9, 10.0),
+    "momentum": (1e-9, 0.9999),
+    "clip": (1e-9, 1e9),
+    "batch_size": (1, 10**5),
+    "steps": (1, 10**6),
+    "test_batches": (1, 10**5),
+    "promotion": (0.0, 1.0),
+}
+SHORTEST_SIMULATION = 32  # steps: the largest lag of `analysis.timescales`, 30, and two
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -48,21 +64,26 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         tasks.get_task(self.task)
-        first, _ = self.start(), self.architecture()
+        check_fields(self, LIMITS)
+        choice("precision", self.precision, PRECISIONS)
+        if self.start_from is not None and not isinstance(self.start_from, str):
+            raise InputError(f"start from = {self.start_from!r}: give folder/file as text, or None")
+        architecture, first = self.architecture(), self.start()
+        for checked in (architecture, first):  # as they took them: Python's own numbers
+            for name in vars(self).keys() & vars(checked).keys():
+                object.__setattr__(self, name, getattr(checked, name))
+        if self.max_n is not None:
+            check_fields(self, {"max_n": (1, curricula.LARGEST_N)})
         if self.max_n is not None and not first.n_max <= self.max_n <= first.largest_n:
             raise InputError(
                 f"max N = {self.max_n}: this {self.curriculum} curriculum starts with N = {first.n_max} "
                 f"and has heads up to N = {first.largest_n}; choose {first.n_max} to {first.largest_n}"
             )
-        limits = {"seed": (0, 2**63 - 1), "network_number": (1, 10**6), "max_epochs": (1, 10**6)}
-        limits |= {"patience": (1, 10**6)}
-        limits |= {"batch_size": (1, 10**5), "steps": (1, 10**6), "test_batches": (1, 10**5)}
-        limits |= {"measure_steps": (0, 10**8)}
-        if self.precision not in PRECISIONS:
-            raise InputError(f"unknown precision {self.precision!r}: choose one of {', '.join(PRECISIONS)}")
-        for name, (low, high) in limits.items():
-            if not low <= getattr(self, name) <= high:
-                raise InputError(f"{name.replace('_', ' ')} = {getattr(self, name)}: choose {low} to {high}")
+        if 0 < self.measure_steps < SHORTEST_SIMULATION:
+            raise InputError(
+                f"measure steps = {self.measure_steps}: choose 0 (measure nothing at promotions), or "
+                f"{SHORTEST_SIMULATION} or more, which the largest lag needs"
+            )
 
     def start(self) -> curricula.Curriculum:
         return curricula.start(

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tsrnn import InputError
+from tsrnn.inputs import choice, integer
 from tsrnn.model import HEADS
 
 CURRICULA = ("cumulative", "sliding", "single", "single_nocurr")
@@ -74,13 +75,12 @@ def start(
     kind: str, first_n: int = 2, init_heads: int = 1, add_heads: int = 1, forget_heads: int = 1
 ) -> Curriculum:
     """The curriculum before the first epoch. Raises InputError if a value is out of range."""
-    if kind not in CURRICULA:
-        raise InputError(f"unknown curriculum {kind!r}: choose one of {', '.join(CURRICULA)}")
-    if not 2 <= first_n <= LARGEST_N:
-        raise InputError(f"first N = {first_n}: choose 2 to {LARGEST_N}")
-    for name, value in {"init": init_heads, "add": add_heads, "forget": forget_heads}.items():
-        if not 1 <= value <= HEADS:
-            raise InputError(f"{name} heads = {value}: choose 1 to {HEADS}")
+    choice("curriculum", kind, CURRICULA)
+    first_n = integer("first N", first_n, 2, LARGEST_N)
+    init_heads, add_heads, forget_heads = (
+        integer(f"{name} heads", value, 1, HEADS)
+        for name, value in {"init": init_heads, "add": add_heads, "forget": forget_heads}.items()
+    )
     first = Curriculum(
         kind, first_n, init_heads, add_heads, forget_heads, n_min=first_n, n_max=first_n + init_heads - 1
     )

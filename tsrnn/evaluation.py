@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from tsrnn import InputError, tasks, zoo
+from tsrnn.curriculum import LARGEST_N
 from tsrnn.files import read, read_checksums
+from tsrnn.inputs import LARGEST_SEED, integer, integers
 from tsrnn.model import LeakyRNN, check_finite, initial_state
 from tsrnn.runs import records
 
@@ -40,10 +42,10 @@ def accuracy(
     Raises:
         InputError: unknown task, an N without a head, fewer than one batch.
     """
-    ns = list(model.heads) if ns is None else list(ns)
+    ns = list(model.heads) if ns is None else integers("N", ns, 1, LARGEST_N)
     check_heads(model, ns)
-    if batches < 1 or batch_size < 1:
-        raise InputError(f"batches = {batches}, batch size = {batch_size}: both must be 1 or more")
+    batches, batch_size = integer("batches", batches, 1, 10**5), integer("batch size", batch_size, 1, 10**5)
+    seed = integer("seed", seed, 0, LARGEST_SEED)
     chosen, generator = tasks.get_task(task), torch.Generator().manual_seed(seed)
     K, device = len(model.b), model.b.device
     correct = torch.zeros(K, len(ns), dtype=torch.float64)
@@ -149,7 +151,7 @@ def forgetting(
         InputError: as `accuracy` and `new_readouts`.
     """
     largest = max(model.heads)
-    ns = list(range(2, largest + 1)) if ns is None else list(ns)
+    ns = list(range(2, largest + 1)) if ns is None else integers("n", ns, 1, LARGEST_N)
     asked = model.select([0])
     asked.heads = {n: model.heads.get(n, model.heads[largest]) for n in ns}
     present = accuracy(asked, task, ns, batches, seed=seed)
@@ -192,8 +194,8 @@ def new_readouts(
     from sklearn.preprocessing import StandardScaler
 
     check_one(model)
-    if batches < 1 or not ns or min(ns) < 1:
-        raise InputError(f"batches = {batches}, N = {list(ns)}: choose 1 or more of each")
+    ns, batches = integers("N", ns, 1, LARGEST_N), integer("batches", batches, 1, 10**5)
+    seed = integer("seed", seed, 0, LARGEST_SEED)
     chosen, generator = tasks.get_task(task), torch.Generator().manual_seed(seed)
     states, right = [], []
     for _ in range(3 * batches):

@@ -10,6 +10,7 @@ from pathlib import Path
 from tsrnn import InputError
 from tsrnn.config import TrainConfig
 from tsrnn.files import remove_unfinished
+from tsrnn.inputs import integer
 from tsrnn.runs import is_over, last_kept, recorded_config, saved_history, states_on_disk
 
 # A run may go on with other values of these; all others must be what it was begun with.
@@ -38,10 +39,9 @@ def check_folder(config: TrainConfig, folder: Path) -> None:
         )
 
 
-def check_count(runs: int) -> None:
-    """Raise InputError unless this many networks can be trained side by side."""
-    if not 1 <= runs <= 1000:
-        raise InputError(f"runs = {runs}: choose 1 to 1000")
+def check_count(runs: int) -> int:
+    """How many networks are trained side by side. Raises InputError if that is out of range."""
+    return integer("runs", runs, 1, 1000)
 
 
 def number_and_seed(config: TrainConfig, seed: int | None, runs: int, base: Path) -> tuple[int, int]:

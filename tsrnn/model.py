@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from tsrnn import InputError, recurrence
+from tsrnn.inputs import check_fields, choice
 
 HEADS = 100
 INITIAL_STATE = 0.1
@@ -42,15 +43,11 @@ class Architecture:
     tau: float | None = None
 
     def __post_init__(self) -> None:
-        if not 1 <= self.neurons <= 20_000:
-            raise InputError(f"neurons = {self.neurons}: choose 1 to 20000")
-        if self.model not in ("default", "mod"):
-            raise InputError(f"unknown model {self.model!r}: choose one of default, mod")
-        if self.activation not in recurrence.ACTIVATIONS:
-            known = ", ".join(recurrence.ACTIVATIONS)
-            raise InputError(f"unknown activation {self.activation!r}: choose one of {known}")
-        if self.tau is not None and not 1 <= self.tau < math.inf:
-            raise InputError(f"tau = {self.tau}: a fixed time constant is a number of steps, 1 or more")
+        check_fields(self, {"neurons": (1, 20_000)})
+        choice("model", self.model, ("default", "mod"))
+        choice("activation", self.activation, recurrence.ACTIVATIONS)
+        if self.tau is not None:
+            check_fields(self, {"tau": (1.0, 1e6)})
 
 
 class LeakyRNN(nn.Module):

@@ -35,6 +35,7 @@ from tqdm import tqdm
 from tsrnn import InputError
 from tsrnn.config import TrainConfig
 from tsrnn.files import first_line, read_table
+from tsrnn.inputs import integer
 from tsrnn.runs import begin, recorded_config
 from tsrnn.training import move_on, result, train_and_test
 
@@ -67,8 +68,7 @@ def replay(folder: Path, epochs: int = 2, progress: bool = True) -> pd.DataFrame
         InputError: not a run of tsrnn, or one that began from a checkpoint; nothing recorded; epochs < 1; a
             file is missing or not what its checksum says.
     """
-    if epochs < 1:
-        raise InputError(f"epochs = {epochs}: choose 1 or more")
+    epochs = integer("epochs", epochs, 1, 10**6)
     config = begun_from_seed(folder)
     history = read_table(folder / "history.csv", ("epoch", *QUANTITIES, "precision", "from_epoch"))
     history = history[history["from_epoch"] == 0].head(epochs)

@@ -10,9 +10,11 @@ from tqdm import tqdm
 from tsrnn import InputError, zoo
 from tsrnn.batches import draw_batches
 from tsrnn.config import TrainConfig
+from tsrnn.curriculum import LARGEST_N
 from tsrnn.evaluation import check_one
 from tsrnn.files import read_table, write_table
 from tsrnn.folders import hold
+from tsrnn.inputs import integer, integers
 from tsrnn.model import LeakyRNN
 from tsrnn.runs import Run, begin, records
 from tsrnn.training import assemble, check_device, test_accuracy, train_step
@@ -53,8 +55,7 @@ def retrain(
         InputError: unknown task, n out of range, epochs < 1, more than one network.
     """
     check_one(model)
-    if epochs < 1 or not ns:
-        raise InputError(f"epochs = {epochs}, N = {list(ns)}: choose 1 or more of each")
+    ns, epochs = integers("N", ns, 2, LARGEST_N), integer("epochs", epochs, 1, 10**6)
     a = model.architecture
     configs = [
         TrainConfig(
@@ -102,13 +103,9 @@ def check_retraining(folder: Path, start: int, ns: Sequence[int], epochs: int) -
     Raises InputError if it is not a run of tsrnn, has no such checkpoint, an n is out of range or given
     twice, or its retraining.parquet holds another start or number of epochs.
     """
-    config, _ = records(folder)
-    if epochs < 1:
-        raise InputError(f"epochs = {epochs}: choose 1 or more")
-    if len(set(ns)) < len(ns) or not ns:
-        raise InputError(f"N = {list(ns)}: give each N once, one or more")
-    for n in ns:
-        TrainConfig("single", config["task"], first_n=n)  # InputError if out of range
+    records(folder)
+    start, epochs = integer("start", start, 1, LARGEST_N), integer("epochs", epochs, 1, 10**6)
+    ns = integers("N", ns, 2, LARGEST_N)
     known = retrained(folder)
     if known is not None and (set(known["start"]) != {start} or known["epoch"].max() != epochs):
         there = f"from N = {known['start'].iloc[0]:.0f}, {known['epoch'].max():.0f} epochs each"

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from tsrnn import InputError
+from tsrnn.inputs import choice
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,7 @@ TASKS = {
 
 def get_task(name: str) -> Task:
     """The task of that name. Raises InputError for any other."""
-    if name not in TASKS:
-        raise InputError(f"unknown task {name!r}: choose one of {', '.join(TASKS)}")
-    return TASKS[name]
+    return TASKS[choice("task", name, TASKS)]
 
 
 def labels(task: Task, bits: Tensor, ns: Sequence[int]) -> Tensor:

@@ -72,7 +72,7 @@ def train(
         InputError: before any work, if a folder holds a different run, is in use or cannot be written,
             or there is no such device.
     """
-    check_count(runs)
+    runs = check_count(runs)
     base = Path(base_path) if base_path is not None else zoo.default_base_path()
     configs = [
         replace(config, seed=config.seed + i, network_number=config.network_number + i) for i in range(runs)

@@ -14,8 +14,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from tsrnn import InputError, tasks
+from tsrnn import tasks
+from tsrnn.curriculum import LARGEST_N
 from tsrnn.evaluation import BATCH, check_heads, check_one, last_states
+from tsrnn.inputs import LARGEST_SEED, integer
 from tsrnn.model import LeakyRNN
 
 
@@ -51,8 +53,8 @@ def decoding(
     from sklearn.preprocessing import StandardScaler
 
     check_one(model)
-    if n < 2 or beyond < 0 or batches < 1:
-        raise InputError(f"n = {n}, beyond = {beyond}, batches = {batches}: choose 2, 0 and 1, or more")
+    n, beyond = integer("n", n, 2, LARGEST_N), integer("beyond", beyond, 0, LARGEST_N)
+    batches, seed = integer("batches", batches, 1, 10**5), integer("seed", seed, 0, LARGEST_SEED)
     fair, generator = on_fair_bits(task), torch.Generator().manual_seed(seed)
     states, right = [], []
     for _ in range(batches + (batches + 1) // 2):
@@ -102,8 +104,7 @@ def shifts(model: LeakyRNN, task: str, n: int, sequences: int = 1024, seed: int 
     """
     check_one(model)
     check_heads(model, [n])
-    if sequences < 4:
-        raise InputError(f"sequences = {sequences}: choose 4 or more")
+    sequences, seed = integer("sequences", sequences, 4, 10**7), integer("seed", seed, 0, LARGEST_SEED)
     fair, generator = on_fair_bits(task), torch.Generator().manual_seed(seed)
     bits, last = last_states(model, fair, n, sequences, generator)
     few = sequences // 4

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from tsrnn import InputError
 from tsrnn.analysis.simulate import Protocol, collect
+from tsrnn.inputs import number
 from tsrnn.model import LeakyRNN
 
 
@@ -69,8 +70,7 @@ def dimensionality(model: LeakyRNN, protocol: Protocol | None = None, explained:
 
 def dimensionality_table(covariance: Covariance, protocol: Protocol, explained: float = 0.9) -> pd.DataFrame:
     """The dimensions of what was collected, as `dimensionality` returns them."""
-    if not 0 < explained < 1:
-        raise InputError(f"explained = {explained}: choose a share of variance between 0 and 1")
+    explained = number("explained", explained, 1e-6, 1 - 1e-6)
     variances = np.linalg.eigvalsh(covariance.covariance().numpy())[..., ::-1].clip(min=0)
     rows = [
         {"network": k, "trial": b} | dimensions(variances[k, b], explained)

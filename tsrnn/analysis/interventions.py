@@ -19,6 +19,7 @@ from torch import Tensor
 
 from tsrnn import InputError, tasks
 from tsrnn.evaluation import check_heads, check_one
+from tsrnn.inputs import LARGEST_SEED, check_fields, choice, integer, number
 from tsrnn.model import LeakyRNN, initial_state
 
 # Of the paper: 10 values for W, 13 for τ
@@ -37,9 +38,8 @@ class Stream:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in {"steps": 1, "warm_up": 0, "repetitions": 2, "seed": 0}.items():
-            if getattr(self, name) < least:
-                raise InputError(f"{name} = {getattr(self, name)}: choose {least} or more")
+        limits = {"steps": (1, 10**9), "warm_up": (0, 10**9), "repetitions": (2, 10**6)}
+        check_fields(self, limits | {"seed": (0, LARGEST_SEED)})
 
 
 @torch.no_grad()
@@ -103,8 +103,7 @@ def fastest_and_slowest(model: LeakyRNN, count: int = 20) -> dict[str, list[int]
     By τ as trained, not max(τ, 1), as published: it ranks the many units that are used as 1.
     """
     H = model.b.shape[1]
-    if not 1 <= 2 * count <= H:
-        raise InputError(f"count = {count}: choose 1 to {H // 2}, half of the units")
+    count = integer("count", count, 1, H // 2)
     order = model.tau[0].argsort(stable=True).tolist()
     return {"fastest": order[:count], "slowest": order[-count:]}
 
@@ -139,8 +138,7 @@ def ablation(
     groups = groups or fastest_and_slowest(model)
     H = model.b.shape[1]
     for unit in (u for units in groups.values() for u in units):
-        if not 0 <= unit < H:
-            raise InputError(f"unit {unit}: choose 0 to {H - 1}")
+        integer("unit", unit, 0, H - 1)
     sets = [(g, s) for g, units in groups.items() for s in ([units] if together else [[u] for u in units])]
     accuracy, baseline = damaged_accuracy(model, task, n, stream, [ablate(units) for _, units in sets])
     tau = model.effective_tau[0].detach().cpu()
@@ -196,14 +194,11 @@ def perturbation(
         InputError: as the module says; ε < 0 or not finite; an unknown parameter.
     """
     stream = stream or Stream()
-    if parameter not in ("W", "tau"):
-        raise InputError(f"unknown parameter {parameter!r}: choose W or tau")
+    choice("parameter", parameter, ("W", "tau"))
     chosen = epsilons if epsilons is not None else WEIGHT_EPSILONS if parameter == "W" else TAU_EPSILONS
     for epsilon in chosen:
-        if not 0 <= epsilon < np.inf:
-            raise InputError(f"epsilon = {epsilon}: choose a number of 0 or more")
-    if directions < 2:
-        raise InputError(f"directions = {directions}: choose 2 or more")
+        number("epsilon", epsilon, 0, 1e9)
+    directions = integer("directions", directions, 2, 10**6)
     generator, H = torch.Generator().manual_seed(stream.seed + 1), model.b.shape[1]
     if parameter == "W":
         D = [torch.randn(H, H, generator=generator) for _ in range(directions)]

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from tsrnn import InputError, recurrence, tasks
+from tsrnn.inputs import LARGEST_SEED, check_fields
 from tsrnn.model import LeakyRNN, check_finite, initial_state
 
 # Steps at a time: one network, 10 trials and 500 units take 2.5 MB, which stays in the cache.
@@ -28,9 +29,8 @@ class Protocol:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in {"steps": 2, "trials": 1, "burn_in": 0, "seed": 0}.items():
-            if getattr(self, name) < least:
-                raise InputError(f"{name} = {getattr(self, name)}: choose {least} or more")
+        limits = {"steps": (2, 10**9), "trials": (1, 10**6), "burn_in": (0, 10**9), "seed": (0, LARGEST_SEED)}
+        check_fields(self, limits)
 
 
 @torch.no_grad()

@@ -15,6 +15,7 @@ from torch import Tensor
 from tsrnn import InputError
 from tsrnn.analysis.fits import LARGEST_TAU, fit, fit_all, ratio
 from tsrnn.analysis.simulate import Protocol, collect
+from tsrnn.inputs import integer
 from tsrnn.model import LeakyRNN
 
 MAX_LAG = 30
@@ -29,9 +30,7 @@ class LagProducts:
     """
 
     def __init__(self, max_lag: int = MAX_LAG) -> None:
-        if max_lag < 1:
-            raise InputError(f"largest lag = {max_lag}: choose 1 or more")
-        self.max_lag, self.steps = max_lag, 0
+        self.max_lag, self.steps = integer("largest lag", max_lag, 1, 10**6), 0
 
     def add(self, x: Tensor) -> None:
         """The next steps, (T, ...). Fast if they fit into the cache."""
