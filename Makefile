@@ -5,32 +5,58 @@ SHELL := bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 
-# One thread for each process, so that a page does not depend on the machine's cores. (With two, chapter 7 did not
-# come to its end in a build; why is not known yet.)
-export OMP_NUM_THREADS ?= 1
+ifeq (,$(filter oneshell,$(.FEATURES)))
+$(error GNU make 3.82 or newer is needed, this is $(MAKE_VERSION); try: gmake)
+endif
+
+# What is built depends on the repository and the zoo, and on nothing of the reader's: one thread for each process,
+# whatever the machine has (with two, chapter 7 did not come to its end; why is not known yet), this checkout's
+# package and this environment's kernel, and no settings of matplotlib, IPython or Jupyter.
+export OMP_NUM_THREADS := 1
+export PYTHONPATH := $(CURDIR)
+export MPLCONFIGDIR := $(CURDIR)/.venv/matplotlib
+export IPYTHONDIR := $(CURDIR)/.venv/ipython
+export JUPYTER_CONFIG_DIR := $(CURDIR)/.venv/jupyter
+export JUPYTER_DATA_DIR := $(CURDIR)/.venv/share/jupyter
+export JUPYTER_PREFER_ENV_PATH := 1
+unexport JUPYTER_PATH JUPYTER_CONFIG_PATH MATPLOTLIBRC MPLBACKEND PYTHONSTARTUP PYTHONWARNINGS PYTHONHOME
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 ZOO := $(or $(TSRNN_ZOO),trained_models)
+# All that a page can depend on, besides the pages themselves: `make inputs` lists the files.
+INPUTS := tsrnn constraints.txt book/_static bench workflow/config.yaml
 
-.PHONY: help book pdf test bench test-cluster clean
+.PHONY: help inputs book pdf test bench test-cluster clean
 
 help:  ## show this list (the default)
 	@sed -nE 's/^([a-z-]+):.*## /make \1\t/p' Makefile | expand -t 20
 
 book: $(READY)  ## run the notebooks where needed, render and check the site in _build/html
 	@mkdir -p _build
+	mkdir _build/lock || { echo "error: another build runs here; if none does: rmdir _build/lock" >&2; exit 1; }
+	trap 'rmdir _build/lock' EXIT
 	$(BIN)/python tools/run_notebooks.py --stored
 	# Sphinx and its cache of executed notebooks know pages and cells only. All is made anew when anything else changes.
-	# (Chapter 10 runs chapter 1.)
-	find tsrnn $(ZOO) constraints.txt book/_static notebooks/01_* -type f ! -path '*/state/*' ! -name '*.pyc' \
-	  | LC_ALL=C sort | xargs -d '\n' sha256sum > _build/inputs.new
+	$(MAKE) -s inputs | tr '\n' '\0' | xargs -0 sha256sum > _build/inputs.new
 	cmp -s _build/inputs.new _build/inputs || rm -rf _build/.jupyter_cache _build/.doctrees
 	mv _build/inputs.new _build/inputs
-	# Sphinx warns of a page only when it reads it: after a failure, all pages are read again.
-	$(BIN)/jupyter-book build . -W --keep-going || { rm -rf _build/.doctrees; exit 1; }
+	# A failure may leave what should not be kept: pages that Sphinx would not warn of again, runs that went wrong.
+	rm -rf _build/kept
+	if [ -d _build/.jupyter_cache ]; then cp -R _build/.jupyter_cache _build/kept; fi
+	$(BIN)/jupyter-book build . -W --keep-going || {
+	  rm -rf _build/.doctrees _build/.jupyter_cache
+	  if [ -d _build/kept ]; then mv _build/kept _build/.jupyter_cache; fi
+	  exit 1
+	}
+	rm -rf _build/kept
 	$(BIN)/python tools/check_site.py
+
+# Chapter 10 runs chapter 1, so that one is an input, too; a cell that changes is seen without this list.
+inputs:
+	@find -L $(INPUTS) "$(ZOO)" notebooks/01_* -type f ! -path '*/state/*' ! -name '*.pyc' \
+	  ! -name '.*' | LC_ALL=C sort
 
 pdf: book  ## print the whole book to _build/book.pdf, in chromium; no TeX
 	@tools/get_chromium
@@ -70,6 +96,7 @@ $(READY): pyproject.toml constraints.txt
 	echo "Setting up .venv (once, a few minutes)"
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[book,dev]'
+	$(BIN)/python -c 'import matplotlib.font_manager'  # which says on stderr that it looks for fonts, once
 	touch $@
 
 .venv/workflow: $(READY)

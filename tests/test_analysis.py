@@ -17,6 +17,7 @@ from tsrnn.analysis.interventions import perturbation
 from tsrnn.analysis.simulate import Protocol, simulate
 from tsrnn.analysis.timescales import timescales
 from tsrnn.evaluation import verify
+from tsrnn.files import remove
 from tsrnn.model import Architecture, LeakyRNN
 from tsrnn.training import train
 
@@ -163,7 +164,7 @@ def test_retraining_is_kept_with_where_it_began_and_not_done_twice(small, tmp_pa
     expected = retraining.retrain(model, "parity", [5, 6], 1, progress=False)
     pd.testing.assert_frame_equal(found.drop(columns="start"), expected)
     assert set(found["start"]) == {5}
-    zoo.remove_checkpoint(folder / "rnn_N2_N5.safetensors")
+    remove(folder / "rnn_N2_N5.safetensors")
     assert not retraining.add_retraining(folder, 5, [5, 6], 1, progress=False)  # needs it no more
     with pytest.raises(InputError, match="at N = 5: choose one of 6"):
         retraining.add_retraining(folder, 5, [5, 7], 1, progress=False)

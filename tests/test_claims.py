@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,8 @@ from tsrnn.analysis.statistics import holm
 from tsrnn.book import claims, paper, toy
 from tsrnn.book.effects import MEASURES, Effect, Networks, choose_n, comparison_n
 from tsrnn.book.paper import Published
+from tsrnn.files import write_table
+from tsrnn.schemas import TABLES
 
 
 def verdict(claim, effect, task=None):
@@ -139,6 +142,12 @@ def test_the_n_that_most_networks_have_and_of_several_the_largest():
     assert comparison_n(table, needs=21) == 30  # no comparison: the largest of all
 
 
+def write(path: Path, table: pd.DataFrame) -> None:
+    """As a network's file has it, with 1 in what is not given."""
+    columns = {name: str(c.dtype) for name, c in TABLES[path.name].columns.items()}
+    write_table(path, pd.DataFrame({**dict.fromkeys(columns, 1), **table}).astype(columns))
+
+
 @pytest.fixture
 def made_up(tmp_path):
     """Two networks of each kind, up to N = 20, with τ = 2 − N/100, single-head 0.1 more, and an epoch per N
@@ -149,10 +158,10 @@ def made_up(tmp_path):
             folder = tmp_path / f"{kind}_parity_network_{number}"
             folder.mkdir()
             slow = 2 if kind == "single" else 1
-            history = pd.DataFrame(
-                {"N_max": range(2, 21), "epoch": slow * np.arange(1, 20), "promoted": True}
-            )
-            history.to_csv(folder / "history.csv", index=False)
+            n = np.repeat(range(2, 21), slow)
+            history = pd.DataFrame({"N_max": n, "epoch": range(1, len(n) + 1)})
+            history["promoted"] = history["epoch"] % slow == 0
+            write(folder / "history.csv", history)
             values = [
                 (n, measure, unit, value)
                 for n in range(2, 21)
@@ -167,7 +176,7 @@ def made_up(tmp_path):
                 }.items()
             ]
             columns = ["N_max", "measure", "index", "value"]
-            pd.DataFrame(values, columns=columns).to_parquet(folder / "promotions.parquet")
+            write(folder / "promotions.parquet", pd.DataFrame(values, columns=columns))
             damages = [
                 (n, damage, epsilon, value)
                 for n in (10, 20)
@@ -179,19 +188,18 @@ def made_up(tmp_path):
                 ]
             ]
             columns = ["N", "damage", "epsilon", "relative_accuracy"]
-            pd.DataFrame(damages, columns=columns).to_parquet(folder / "robustness.parquet")
+            write(folder / "robustness.parquet", pd.DataFrame(damages, columns=columns))
             read = [
                 (20, n, readout, {"newest": 0.5, "new": 1 - slow / 8}.get(readout, 1.0))
                 for n in range(2, 26)
                 for readout in (["new"] if n > 20 else ["own"] if kind == "cumulative" else ["new", "newest"])
             ]
-            pd.DataFrame(read, columns=["N", "n", "readout", "accuracy"]).to_parquet(
-                folder / "readouts.parquet"
-            )
+            write(folder / "readouts.parquet", pd.DataFrame(read, columns=["N", "n", "readout", "accuracy"]))
             again = [(10, n, epoch, epoch / n / slow) for n in (10, 12, 15) for epoch in (0, 1)]
             columns = ["start", "N", "epoch", "relative_accuracy"]
-            pd.DataFrame(again, columns=columns).to_parquet(folder / "retraining.parquet")
-            about = {"network": folder.name, "curriculum": kind, "number": number}
+            write(folder / "retraining.parquet", pd.DataFrame(again, columns=columns))
+            about = {"network": folder.name, "curriculum": kind, "task": "parity", "variant": ""}
+            about |= {"number": number, "seed": number}
             rows.append(about | {"solved N": 20, "profile": "laptop"})
     return Networks(pd.DataFrame(rows), tmp_path, "parity")
 

@@ -36,16 +36,16 @@ BAD = {
     ("--max-n", "102"): "choose 2 to 101",
     ("-c", "sliding", "-ih", "3", "-fh", "4"): "forget heads = 4",
     ("-T", "0.5"): "tau = 0.5: choose a number, 1 to 1000000",
-    ("-nn", "-3"): "neurons = -3: choose 1",
-    ("-nn", "99999999"): "neurons = 99999999: choose 1 to 20000",
+    ("-nn", "-3"): "neurons = -3: choose 2",
+    ("-nn", "99999999"): "neurons = 99999999: choose 2 to 10000",
     ("-r", "0"): "runs = 0: choose 1",
     ("-n", "0"): "network number = 0: choose 1",
     ("-s", "-1"): "seed = -1: choose 0",
     ("--max-epochs", "0"): "max epochs = 0",
     ("--device", "tpu"): "unknown device 'tpu': choose cpu or cuda",
     ("--precision", "float16"): "unknown precision 'float16': choose one of float32, bfloat16",
-    ("--from", "there/rnn_N2_N9.safetensors"): "no checkpoint there/rnn_N2_N9.safetensors",
-    ("--from", "there/rnn_N2_N9"): "there/rnn_N2_N9 is not a checkpoint in the published format",
+    ("--from", "there/rnn_N2_N9.safetensors"): "no file there/rnn_N2_N9.safetensors",
+    ("--from", "there/rnn_N2_N9"): "no file there/rnn_N2_N9",
     ("--from", "there/mine"): "mine: a published checkpoint is called rnn_N<min>_N<max>",
 }
 
@@ -95,7 +95,7 @@ def test_published_flags_arrive_and_a_drawn_seed_is_recorded(tmp_path):
     base = ["-b", str(tmp_path), "--max-epochs", "1"]
     done = run(*flags, *base)
     assert done.returncode == 0, done.stderr
-    names = sorted(p.name for p in tmp_path.iterdir())
+    names = sorted(p.name for p in tmp_path.glob("[!.]*"))
     start = "sliding_3_2_dms_mod_tanh_tau2_neurons8_first3_network"
     assert names == [f"{start}_7", f"{start}_8"]
     configs = [json.loads((tmp_path / name / "config.json").read_text())["train"] for name in names]

@@ -20,7 +20,8 @@ import torch
 from tsrnn import InputError, zoo
 from tsrnn.files import CHECKSUMS, read_checksums, read_table, write_checksums
 from tsrnn.probes import QUICK, add_missing
-from tsrnn.runs import PROMOTION_COLUMNS, saved_history, states_on_disk
+from tsrnn.runs import load_state, saved_history
+from tsrnn.schemas import PROMOTIONS, READOUTS, ROBUSTNESS
 from tsrnn.training import train
 
 INPUTS = 400
@@ -112,15 +113,18 @@ def state(folder: Path) -> Path:
 # File -> how it is read, and whether what was read has the right shape
 READERS = {
     "promotions.parquet": (
-        lambda path: read_table(path, PROMOTION_COLUMNS),
-        lambda table: set(PROMOTION_COLUMNS) <= set(table),
+        lambda path: read_table(path, PROMOTIONS),
+        lambda table: list(table) == list(PROMOTIONS.columns),
     ),
-    "robustness.parquet": (lambda path: read_table(path, ("N",)), lambda table: "N" in table),
-    "readouts.parquet": (lambda path: read_table(path, ("N",)), lambda table: "N" in table),
+    "robustness.parquet": (lambda path: read_table(path, ROBUSTNESS), lambda table: "N" in table),
+    "readouts.parquet": (lambda path: read_table(path, READOUTS), lambda table: "N" in table),
     "history.csv": (lambda path: saved_history(path.parent), lambda rows: isinstance(rows, list)),
-    "config.json": (lambda path: zoo.index(path.parents[1]), lambda table: len(table) == 1),
+    "config.json": (lambda path: zoo.read_config(path.parent), lambda config: config.neurons == 20),
     "rnn_N2_N6.safetensors": (zoo.load_checkpoint, lambda model: model.W.shape == (1, 20, 20)),
-    "state": (lambda path: states_on_disk(path.parents[1]), lambda states: len(states) in (1, 2)),
+    "state": (
+        lambda path: load_state(zoo.read_config(path.parents[1]), path.parents[1], path),
+        lambda run: run.parameters["W"].shape == (20, 20) and len(run.history) == run.epoch,
+    ),
 }
 
 
@@ -148,7 +152,7 @@ def test_a_checksum_that_was_made_to_fit(victim):
     content, rng, checksums = path.read_bytes(), np.random.default_rng(0), read_checksums(path.parent)
     for _ in range(INPUTS):
         wrong = damaged(content, rng)
-        write_checksums(path.parent, checksums | {path.name: hashlib.sha256(wrong).hexdigest()})
+        write_checksums(path.parent, checksums | {path.name: (hashlib.sha256(wrong).hexdigest(),)})
         found = checked(partial(read, path), path, wrong)
         assert found is None or fits(found)
 

@@ -7,12 +7,13 @@ PACKAGE = Path(__file__).parents[1] / "tsrnn"
 # From the ground up. A module may import what stands on a line before its own, or beside it.
 FLOORS = """
 tsrnn
-tsrnn.inputs tsrnn.kernels
+tsrnn.inputs tsrnn.progress tsrnn.kernels
 tsrnn.recurrence
 tsrnn.model tsrnn.tasks
+tsrnn.names
 tsrnn.files tsrnn.curriculum
+tsrnn.schemas tsrnn.config
 tsrnn.zoo
-tsrnn.config
 tsrnn.runs
 tsrnn.batches tsrnn.folders tsrnn.evaluation
 tsrnn.analysis tsrnn.analysis.noise tsrnn.analysis.statistics tsrnn.analysis.simulate

@@ -20,7 +20,7 @@ from tsrnn.evaluation import accuracy, new_readouts
 from tsrnn.inputs import integer, integers, number
 from tsrnn.model import Architecture, LeakyRNN
 
-WHOLE = ["neurons", "first_n", "init_heads", "add_heads", "forget_heads", "max_n"]
+WHOLE = ["first_n", "init_heads", "add_heads", "forget_heads", "max_n"]
 WHOLE += [name for name, (low, _) in LIMITS.items() if isinstance(low, int)]
 REAL = ["tau", *(name for name, (low, _) in LIMITS.items() if isinstance(low, float))]
 NEITHER = [

@@ -16,7 +16,8 @@ from conftest import everything
 from tsrnn import zoo
 from tsrnn.batches import draw_batch
 from tsrnn.files import read_checksums, read_table
-from tsrnn.runs import PROMOTION_COLUMNS, begin, saved_history, seeded, states_on_disk
+from tsrnn.runs import begin, saved_history, seeded, states_on_disk
+from tsrnn.schemas import PROMOTIONS
 from tsrnn.training import train
 
 # Threads that wait must not spin: two processes at once on two cores, beside other work, took five minutes.
@@ -52,7 +53,7 @@ def whole(folder: Path) -> None:
     saved_history(folder)
     states_on_disk(folder)
     if (folder / "promotions.parquet").exists():
-        read_table(folder / "promotions.parquet", PROMOTION_COLUMNS)
+        read_table(folder / "promotions.parquet", PROMOTIONS)
     for path in zoo.checkpoints(folder):
         if path.name in read_checksums(folder):
             zoo.load_checkpoint(path)
@@ -72,7 +73,7 @@ def test_killed_at_fifty_moments_it_ends_the_same(small, tmp_path):
     )
     subprocess.run([sys.executable, "-c", to_the_end, *arguments], env=alone, check=True)
     assert everything(folder) == everything(wanted)
-    assert not list((tmp_path / "b").rglob(".*"))
+    assert [path.name for path in (tmp_path / "b").rglob(".*")] == [".tsrnn-numbers"]
 
 
 def test_on_a_full_disk_nothing_is_lost(tmp_path):

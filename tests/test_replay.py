@@ -11,6 +11,7 @@ from tsrnn import InputError
 from tsrnn.cli import main
 from tsrnn.files import read_json, read_table, write, write_table
 from tsrnn.replay import QUANTITIES, compared, replay
+from tsrnn.schemas import HISTORY
 from tsrnn.training import train
 
 
@@ -69,16 +70,16 @@ def test_a_network_of_an_ensemble_is_replayed_alone(small, tmp_path):
         assert not replay(folder, progress=False)["far"].any()
 
 
-@pytest.mark.parametrize("change", [{"seed": 6}, {"steps": 13}, {"learning_rate": 0.06}, {"first_n": 3}])
+@pytest.mark.parametrize("change", [{"seed": 6}, {"steps": 13}, {"learning_rate": 0.06}, {"clip": 0.1}])
 def test_another_network_is_found_out(trained, change):
     rewrite(trained, **change)
     far = replay(trained, 1, progress=False).set_index("quantity")["far"]
-    assert far["loss"] and far["N_max"] == ("first_n" in change)
+    assert far["loss"] and not far["N_max"]
     assert far["tau_sd"] or "seed" not in change
 
 
 def row(trained, **values):
-    return read_table(trained / "history.csv", QUANTITIES).iloc[0].to_dict() | values
+    return read_table(trained / "history.csv", HISTORY).iloc[0].to_dict() | values
 
 
 def far(recorded, replayed):
@@ -127,7 +128,7 @@ def test_what_cannot_be_replayed_is_refused_in_one_line(trained, capsys, monkeyp
         assert code == 2 and said.count("\n") == 1
         return said
 
-    assert "epochs = 0: choose 1 or more" in refused("--epochs", 0)
+    assert "epochs = 0: choose 1 to 1000000" in refused("--epochs", 0)
     rewrite(trained, start_from="other/rnn_N2_N5.safetensors")
     assert "began from other/rnn_N2_N5.safetensors" in refused()
     rewrite(trained, start_from=None, colour="red")
@@ -143,5 +144,5 @@ def test_a_history_without_epochs_from_the_seed_is_refused(trained):
     with pytest.raises(InputError, match="no epoch that was trained from the seed"):
         replay(trained, progress=False)
     write_table(trained / "history.csv", history.drop(columns="precision"))
-    with pytest.raises(InputError, match="no column precision"):
+    with pytest.raises(InputError, match="column 'precision' not in dataframe"):
         replay(trained, progress=False)

@@ -1,5 +1,7 @@
 """Bits and labels against slow implementations, and the published distributions."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -20,6 +22,21 @@ def test_labels_agree_with_the_slow_definition(task, bits, data):
     labels = tasks.labels(tasks.TASKS[task], torch.tensor(bits).float(), ns)
     expected = [[LABEL_OF[task]([row[b] for row in bits], n) for b in range(3)] for n in ns]
     assert labels.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"), [(0.5, "0.5"), (2, "2"), (-1, "-1"), (1.0, "torch.float32"), (float("nan"), "nan")]
+)
+def test_a_task_of_ones_own_that_answers_anything_else_is_refused(answer, found):
+    """Floats were once cut to whole numbers, in silence."""
+
+    def mine(bits, n):
+        return torch.full((bits.shape[1],), answer)
+
+    with pytest.raises(
+        InputError, match=f"^mine answers {re.escape(found)}: a label is the whole number 0 or 1"
+    ):
+        tasks.labels(tasks.Task(tasks.draw_fair, mine), torch.zeros(3, 2), [2])
 
 
 def test_parity_changes_with_every_bit_in_reach_and_no_other():

@@ -6,6 +6,8 @@ import pytest
 
 from tsrnn import InputError
 from tsrnn.book import toy
+from tsrnn.config import TrainConfig
+from tsrnn.training import train
 
 GOOD = {"task": "parity", "seeds": [], "zoo_path": "", "quick": False}
 BAD = {
@@ -36,6 +38,18 @@ def test_a_seed_that_the_zoo_lacks_is_named_beside_those_that_it_has():
     message = r"^seeds = \[987654\]: multi-head networks for parity in .* have seeds"
     with pytest.raises(InputError, match=message):
         toy.get_networks("parity", 987654)
+
+
+def test_a_zoo_of_other_networks_is_shown_as_it_is(tmp_path):
+    """And what it lacks is said."""
+    small = {"neurons": 30, "steps": 3, "test_batches": 2, "batch_size": 8, "promotion": 0.0, "max_n": 3}
+    train(TrainConfig(**small, measure_steps=100), base_path=tmp_path, progress=False)
+    _, base, what = toy.get_networks("parity", 0, str(tmp_path), quick=True)
+    assert base != tmp_path and "trained just now, since the zoo has none for this task" in what
+    train(TrainConfig("single", **small, measure_steps=100), base_path=tmp_path, progress=False)
+    found, base, what = toy.get_networks("parity", [], str(tmp_path))
+    assert base == tmp_path and what.endswith("from the zoo, not the paper's standard but neurons30.")
+    assert found["variant"].tolist() == ["neurons30"] * 2
 
 
 def test_the_sentence_says_what_was_asked_for():

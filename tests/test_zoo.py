@@ -104,7 +104,7 @@ def test_weights_that_are_not_finite_or_of_another_shape_are_refused(tmp_path):
     about = {"architecture": {"neurons": 4}, "ns": [2, 3], "task": "parity"}
     save_file({"tau": torch.ones(5)}, path, metadata={"tsrnn": json.dumps(about)})
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    write_checksums(tmp_path, {path.name: digest})
+    write_checksums(tmp_path, {path.name: (digest,)})
     with pytest.raises(InputError, match=r"tau should be \(4,\), found \(5,\)"):
         zoo.load_checkpoint(path)
 
@@ -169,7 +169,7 @@ def test_tables_of_networks_are_read_as_one(trained):
     assert history[["curriculum", "number", "N_max"]].values.tolist() == [
         ["cumulative", 1, n] for n in range(2, 7)
     ]
-    with pytest.raises(InputError, match=rf"{trained.name} has no readouts: `tsrnn analyse"):
+    with pytest.raises(InputError, match=rf"1 of 1 networks .*: {trained.name}\. .*`tsrnn analyse`"):
         zoo.gather(index, trained.parent, "readouts")
 
 

@@ -242,7 +242,7 @@ def unpack(archives: list[Path], base: Path = TOP / "trained_models") -> None:
             archive.extractall(base, filter="data")
         for folder in sorted({base / Path(name).parts[0] for name in names}):
             kept = read_checksums(folder)
-            for checkpoint in [*zoo.checkpoints(folder), folder / "unsolved.safetensors"]:
+            for checkpoint in folder.glob("*.safetensors"):
                 if checkpoint.name not in kept:
                     checkpoint.unlink(missing_ok=True)
             shutil.rmtree(folder / "state", ignore_errors=True)  # it is of what they went on from

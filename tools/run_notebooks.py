@@ -46,7 +46,9 @@ def faults_as_stored(path: Path) -> list[str]:
         if name not in parameters
     ]
     if any(cell.get("outputs") or cell.get("execution_count") for cell in notebook.cells):
-        faults.append(f"{path.name}: outputs are stored")
+        faults.append(
+            f"{path.name}: outputs are stored; away with them: .venv/bin/nbstripout notebooks/*.ipynb"
+        )
     typed = [
         f"{path.name}: a number typed by hand, not glued: {sentence}" for sentence in typed_results(notebook)
     ]

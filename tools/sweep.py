@@ -22,9 +22,10 @@ TOP = Path(__file__).parents[1]
 
 def run(notebook: Path, copy: Path, parameters: dict[str, object]) -> str | None:
     """Run one notebook; its error, if there was one. One thread each: the runs share the cores."""
-    given = [f"-p {name} {value}" for name, value in parameters.items()]
     command = [sys.executable, "-m", "papermill", str(notebook), str(copy), "--cwd", str(TOP)]
-    command += [word for pair in given for word in pair.split()] + ["--no-progress-bar"]
+    command += ["--kernel", "python3", "--no-progress-bar"]  # whatever kernel an editor has saved
+    for name, value in parameters.items():
+        command += ["-p", name, str(value)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     return None if done.returncode == 0 else (done.stderr.strip().splitlines() or ["died"])[-1]
@@ -61,12 +62,14 @@ def main(
     quick: Annotated[bool, typer.Option("--quick", help="Smaller toys, fewer sequences.")] = False,
 ) -> None:
     """Run chapters for every task and seed, several at a time."""
+    if zoo_path and not Path(zoo_path).is_dir():
+        raise typer.BadParameter(f"no folder {zoo_path}", param_hint="--zoo-path")
     runs = []
     chosen: list[int | None] = [*seeds] if seeds else [None]
     for notebook, t, s in product(notebooks, task, chosen):
         parameters: dict[str, object] = {"task": t, "quick": quick}
         parameters |= {"seeds": s} if s is not None else {}
-        parameters |= {"zoo_path": zoo_path} if zoo_path else {}
+        parameters |= {"zoo_path": Path(zoo_path).resolve()} if zoo_path else {}
         name = "_".join(str(part) for part in (notebook.stem, t, s) if part is not None)
         runs.append((notebook, out / f"{name}.ipynb", parameters))
     failed = sweep(runs, jobs)

@@ -9,3 +9,7 @@ __version__ = "0.1.0"
 
 class InputError(ValueError):
     """What was asked for cannot be done; the message names the value and what is allowed."""
+
+
+class WorkError(RuntimeError):
+    """What was begun could not be brought to its end; what was saved before is whole."""

@@ -2,15 +2,19 @@
 
 import secrets
 import sys
+import warnings
+from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
 
-from tsrnn import InputError, evaluation, probes, retraining, training, zoo
+from tsrnn import InputError, WorkError, evaluation, probes, retraining, training, zoo
 from tsrnn.config import TrainConfig
-from tsrnn.folders import number_and_seed
+from tsrnn.folders import check_count, is_held, is_new, number_and_seed
+from tsrnn.names import folder_name
 from tsrnn.recurrence import bfloat16_gains
 from tsrnn.replay import TOLERANCES, replay
 from tsrnn.runs import recorded_config
@@ -18,7 +22,7 @@ from tsrnn.runs import recorded_config
 app = typer.Typer(
     help="Train, measure and list the recurrent networks of 'Emergent mechanisms for long timescales depend "
     "on training curriculum and affect performance in memory tasks' (ICLR 2024).",
-    no_args_is_help=True,
+    rich_markup_mode=None,  # which swallows every [default: ...]
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -129,7 +133,7 @@ def train(
 
     Example: tsrnn train -c cumulative -t parity -s 1 --max-n 10
     """
-    base = base_path or zoo.default_base_path()
+    base = base_of(base_path)
     values: dict[str, Any] = {
         "curriculum": curriculum_type,
         "task": task,
@@ -147,20 +151,33 @@ def train(
         "precision": precision,
         "start_from": f"{start.absolute().parent.name}/{start.name}" if start else None,
     }
-    if network_number is None:
-        network_number, seed = number_and_seed(TrainConfig(**values, seed=seed or 0), seed, runs, base)
-    elif seed is None:  # go on with the run that is there, if there is one
-        recorded = recorded_config(base / TrainConfig(**values, network_number=network_number).folder()) or {}
-        seed = recorded.get("seed", secrets.randbelow(2**32))
-    config = TrainConfig(**values, seed=seed, network_number=network_number)
-    typer.echo(f"network {network_number}, seed {seed}")
+    config = TrainConfig(
+        **values,
+        seed=0 if seed is None else seed,
+        network_number=1 if network_number is None else network_number,
+    )
+    training.check_start(config, start)
+    check_count(runs)
+
+    def chosen() -> list[TrainConfig]:
+        """With its number and seed, of a run that goes on or of a new one."""
+        nonlocal config
+        if network_number is None:
+            number, drawn = number_and_seed(config, seed, runs, base)
+        else:
+            number, drawn = network_number, seed_of(base / config.folder(), seed)
+        config = replace(config, network_number=number, seed=drawn)
+        typer.echo(f"network {number}, seed {drawn}")
+        return training.counted_up(config, runs)
+
     if precision == "bfloat16" and not bfloat16_gains(device):
         typer.echo("this processor has no instructions for bfloat16: it gains nothing over float32", err=True)
     try:
-        folders = training.train(config, runs, base, device, start=start)
+        folders = training.train_together(chosen, base, device, start=start)
     except KeyboardInterrupt:
         typer.echo(
-            f"\nStopped. All finished epochs are saved; the same command with -s {seed} goes on from there.",
+            "\nStopped. All finished epochs are saved; the same command "
+            f"with -s {config.seed} goes on from there.",
             err=True,
         )
         raise typer.Exit(130) from None
@@ -190,8 +207,10 @@ def evaluate(
 
     Example: tsrnn evaluate -c cumulative -t parity -n 1 --n-max 10
     """
-    base = base_path or zoo.default_base_path()
-    folder = base / zoo.folder_name(curriculum_type, task, network_number, variant)
+    base = base_of(base_path)
+    folder = base / folder_name(curriculum_type, task, network_number, variant)
+    if n_max is None and n_min is not None:
+        raise InputError(f"n-min = {n_min}: give --n-max as well, the largest N of the checkpoint")
     if n_max is None:
         n_min, n_max = zoo.last_checkpoint(folder)
     elif n_min is None:
@@ -203,17 +222,55 @@ def evaluate(
     )
 
 
-def folders_of(networks: list[str] | None, base_path: Path | None) -> list[Path]:
-    """The folders of these networks, or of all. Raises InputError if there is no such network."""
+def base_of(base_path: Path | None) -> Path:
+    """The folder of networks. Raises InputError if it is, or lies in, something else than a folder."""
     base = base_path or zoo.default_base_path()
+    try:
+        is_something_else = base.exists() and not base.is_dir()
+    except (OSError, ValueError) as error:  # a name too long, or that no file can have
+        raise InputError(f"cannot read {base}: {getattr(error, 'strerror', error)}") from error
+    if is_something_else:
+        raise InputError(f"{base} is not a folder")
+    return base
+
+
+def seed_of(folder: Path, seed: int | None) -> int:
+    """The seed that was given, or else that of the run in this folder, or else a new one."""
+    recorded = recorded_config(folder) if seed is None and not is_new(folder) else None
+    if recorded is not None:
+        return recorded.seed
+    return secrets.randbelow(2**32) if seed is None else seed
+
+
+def folders_of(networks: list[str] | None, base_path: Path | None) -> list[Path]:
+    """The folders of these networks, or of all that are ours. if there is no such network, or none at all."""
+    base = base_of(base_path)
     there = {folder.name: folder for folder in zoo.network_folders(base)}
     for name in networks or []:
         if name not in there:
-            raise InputError(f"no network {name} in {base}; networks there: {', '.join(there) or 'none'}")
-    if not there:
-        raise InputError(f"no trained networks in {base}: make some with `tsrnn train`")
+            near = list(there) if len(there) <= 8 else get_close_matches(name, there, 8, 0.3)
+            those = f"networks there: {', '.join(near) or 'none like it'} ({len(there)} in all)"
+            raise InputError(f"no network {name[:100]} in {base}; {those}")
     ours = [name for name, folder in there.items() if (folder / "config.json").exists()]
-    return [there[name] for name in networks or ours]
+    if not networks and not ours:
+        raise InputError(f"no trained networks in {base}: make some with `tsrnn train`")
+    return [there[name] for name in dict.fromkeys(networks or ours)]
+
+
+def free_folders_of(networks: list[str] | None, base_path: Path | None) -> list[Path]:
+    """As `folders_of`; of all, those in use by another process or damaged are left out, and named."""
+    found = []
+    for folder in folders_of(networks, base_path):
+        try:
+            recorded_config(folder)
+            if is_held(folder):
+                raise InputError(f"{folder} is being trained by another process")
+            found.append(folder)
+        except InputError as error:
+            if networks:
+                raise
+            typer.echo(f"tsrnn: left out: {error}", err=True)
+    return found
 
 
 @app.command()
@@ -229,9 +286,10 @@ def analyse(
 
     Example: tsrnn analyse cumulative_parity_network_1
     """
-    for folder in folders_of(networks, base_path):
+    for folder in free_folders_of(networks, base_path):
         added = probes.add_missing(folder)
-        typer.echo(f"{folder.name}: " + (f"added N = {', '.join(map(str, added))}" if added else "complete"))
+        complete = "complete" if zoo.checkpoints(folder) else "it keeps no checkpoint yet: nothing to measure"
+        typer.echo(f"{folder.name}: " + (f"added N = {', '.join(map(str, added))}" if added else complete))
 
 
 @app.command()
@@ -257,7 +315,7 @@ def retrain(
 
     Example: tsrnn retrain single_parity_network_1 --start 10 --on 10 --on 12 --on 14 --epochs 1
     """
-    folders, ns = folders_of(networks, base_path), on or range(16, 47)
+    folders, ns = free_folders_of(networks, base_path), on or range(16, 47)
     training.check_device(device)
     for folder in folders:
         retraining.check_retraining(folder, start, ns, epochs)
@@ -307,8 +365,9 @@ app.add_typer(zoo_app, name="zoo")
 def list_zoo(context: typer.Context, base_path: BasePath = None) -> None:
     """List the trained networks: how far each came, in how many epochs. `verify` checks them."""
     if context.invoked_subcommand:
+        context.obj = base_path
         return
-    base = base_path or zoo.default_base_path()
+    base = base_of(base_path)
     table = zoo.index(base)
     if table.empty:
         raise InputError(f"no trained networks in {base}: make some with `tsrnn train`")
@@ -317,17 +376,24 @@ def list_zoo(context: typer.Context, base_path: BasePath = None) -> None:
 
 @zoo_app.command()
 def verify(
+    context: typer.Context,
     networks: Networks = None,
     batches: Annotated[int, typer.Option(help="Batches of 256 fresh sequences.")] = 50,
     base_path: BasePath = None,
 ) -> None:
     """Check every file's checksum, and every checkpoint's accuracy on fresh data against the recorded one.
 
-    Exit code 1 if an accuracy is more than 5 standard errors away from what was recorded, or none was.
+    Exit code 1 if a file is damaged, or an accuracy is more than 5 standard errors away from what was
+    recorded, or none was.
     """
     failed = False
-    for folder in folders_of(networks, base_path):
-        table = evaluation.verify(folder, batches)
+    for folder in folders_of(networks, base_path or context.obj):
+        try:
+            table = evaluation.verify(folder, batches)
+        except InputError as error:
+            typer.echo(f"BAD {folder.name}: {error}")
+            failed = True
+            continue
         if table.empty:
             typer.echo(f"ok  {folder.name}: all files as saved; it keeps no checkpoint")
         for name, rows in table.groupby("checkpoint", sort=False):
@@ -343,15 +409,34 @@ def verify(
         raise typer.Exit(1)
 
 
+# Of the click that typer brings, or of click itself
+USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
+
+
 def main() -> None:
-    """Run the command line. Input that cannot be used: one line on stderr, exit code 2; a full disk: 1."""
+    """Run the command line. What goes wrong is one line on stderr.
+
+    Exit codes: 0; 1, the work failed (a full disk, say); 2, the input cannot be used; 130, Ctrl-C.
+    """
+    warnings.showwarning = lambda message, *_, **__: print(f"tsrnn: {message}", file=sys.stderr)
+    code, line = 0, ""
     try:
-        app()
+        code = app(sys.argv[1:] or ["--help"], prog_name="tsrnn", standalone_mode=False) or 0
+    except USAGE_ERROR as error:
+        code, line = 2, f"{error.format_message()} (see tsrnn --help)"  # type: ignore[attr-defined]
     except InputError as error:
-        print(f"tsrnn: {error}", file=sys.stderr)
-        sys.exit(2)
+        code, line = 2, str(error)
+    except WorkError as error:
+        code, line = 1, str(error)
+    except (KeyboardInterrupt, typer.Abort):
+        code, line = 130, "stopped; all that was saved before is whole"
     except OSError as error:  # a full disk, say: what is there is whole, see `files.write_atomically`
-        print(
-            f"tsrnn: {error.strerror}: {error.filename}; all that was saved before is whole", file=sys.stderr
-        )
-        sys.exit(1)
+        where = f": {error.filename}" if error.filename else ""
+        code, line = 1, f"{error.strerror}{where}; all that was saved before is whole"
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "allocate" not in str(error):  # torch's own
+            raise
+        code, line = 1, "not enough memory; all that was saved before is whole"
+    if line and sys.stderr:
+        print(f"tsrnn: {line}", file=sys.stderr)
+    sys.exit(code)

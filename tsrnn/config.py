@@ -5,13 +5,14 @@ from typing import Any, Literal
 
 import torch
 
-from tsrnn import InputError, tasks, zoo
+from tsrnn import InputError, names, tasks
 from tsrnn import curriculum as curricula
 from tsrnn.inputs import LARGEST_SEED, check_fields, choice
 from tsrnn.model import Architecture
 
 LIMITS: dict[str, tuple[float, float]] = {
     "seed": (0, LARGEST_SEED),
+    "neurons": (2, 10_000),  # one unit has none that is slower
     "network_number": (1, 10**6),
     "max_epochs": (1, 10**6),
     "patience": (1, 10**6),
@@ -95,14 +96,17 @@ class TrainConfig:
 
     def folder(self) -> str:
         """The name of the run's folder; whatever is not the paper's standard is in it, but for the seed."""
+        return names.folder_name(self.start().label, self.task, self.network_number, self.variant())
+
+    def variant(self) -> str:
+        """The part of the folder's name between task and "network": "" for the paper's standard."""
         heads = self.curriculum == "cumulative"  # a sliding curriculum has its heads in its label
         parts = [
             f"first{self.first_n}" if self.first_n != 2 else "",
             f"init{self.init_heads}" if heads and self.init_heads != 1 else "",
             f"add{self.add_heads}" if heads and self.add_heads != 1 else "",
         ]
-        variant = zoo.variant_name(self.architecture(), "_".join(p for p in parts if p))
-        return zoo.folder_name(self.start().label, self.task, self.network_number, variant)
+        return names.variant_name(self.architecture(), "_".join(p for p in parts if p))
 
 
 def networks_of(condition: dict[str, Any]) -> tuple[dict[str, Any], list[TrainConfig]]:

@@ -1,29 +1,37 @@
 """Files that are whole or not there, and that are what was written or an error of one line.
 
 What `write` leaves has its SHA-256 in the folder's `SHA256SUMS` (`sha256sum -c SHA256SUMS` checks all, too).
+Nothing else in the package opens a file of a network.
 """
 
 import hashlib
 import io
 import json
 import os
+import re
+import stat
 import tempfile
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pandera.pandas as pandera
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pandas.api.types import is_numeric_dtype
-from safetensors import safe_open
+from safetensors.torch import load as from_safetensors
 from torch import Tensor
 
 from tsrnn import InputError
 
 CHECKSUMS = "SHA256SUMS"
 UNFINISHED = ".tsrnn-unfinished"  # how the names of files end that are being written
-WORDS = ("measure", "device", "precision")  # columns that hold no numbers
+# More than anything of ours has, and little enough for any computer
+MOST_BYTES = {".json": 2**20, ".csv": 2**24, ".parquet": 2**26, "": 2**30}
+NO_WAITING = getattr(os, "O_NONBLOCK", 0)  # Windows has none
+MOST_ROWS, MOST_COLUMNS, LONGEST_WORD = 5_000_000, 100, 100
+
+
+# ---------------------------------------------------------------- write
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -34,11 +42,30 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-            Path(file.name).chmod(0o644)
+            Path(file.name).chmod(0o666 & ~UMASK)
             Path(file.name).replace(path)
+            sync(path.parent)
         except BaseException:
             Path(file.name).unlink(missing_ok=True)
             raise
+
+
+def sync(folder: Path) -> None:
+    """Have the names in a folder, too, on the disk, in this order (a power cut keeps none else)."""
+    if NO_WAITING:  # Windows cannot
+        handle = os.open(folder, os.O_RDONLY)
+        os.fsync(handle)
+        os.close(handle)
+
+
+def _umask() -> int:
+    """What is withheld from new files; it can only be read by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+UMASK = _umask()  # once, before there are threads
 
 
 def remove_unfinished(folder: Path) -> None:
@@ -49,46 +76,20 @@ def remove_unfinished(folder: Path) -> None:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Atomically, with its checksum. In between it has none, so that no kill leaves a wrong one."""
-    checksums = read_checksums(path.parent)
-    if checksums.pop(path.name, None):
-        write_checksums(path.parent, checksums)
-    write_atomically(path, content)
-    write_checksums(path.parent, checksums | {path.name: hashlib.sha256(content).hexdigest()})
+    """Atomically, with its checksum.
 
-
-def read(path: Path) -> bytes:
-    """The content of a file; of one with a checksum, only if it is the same as was written.
-
-    Raises:
-        InputError: no such file; it was changed, or SHA256SUMS was.
+    While one content takes the place of another, both checksums are there: no reader, and no kill, finds a
+    file without its own. A new file has none until it is whole.
     """
-    if not path.exists():
-        raise InputError(f"no file {path}")
-    while True:
-        expected = read_checksums(path.parent).get(path.name)
-        content = path.read_bytes()
-        if read_checksums(path.parent).get(path.name) == expected:  # or else it was just being written
-            break
-    if expected not in (None, hashlib.sha256(content).hexdigest()):
-        raise InputError(
-            f"{path} was changed or cut short since it was saved (its SHA-256 is not the one in {CHECKSUMS})"
-        )
-    return content
+    digest, known = hashlib.sha256(content).hexdigest(), read_checksums(path.parent)
+    if path.name in known:
+        write_checksums(path.parent, known | {path.name: (*known[path.name], digest)})
+    write_atomically(path, content)
+    write_checksums(path.parent, known | {path.name: (digest,)})
 
 
-def read_checksums(folder: Path) -> dict[str, str]:
-    """File name -> SHA-256, as hexadecimal digits, of what the folder says it holds."""
-    path = folder / CHECKSUMS
-    try:
-        lines = path.read_text().splitlines() if path.exists() else []
-        return {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
-    except ValueError as error:  # not text, or a line that is not "digest  name"
-        raise InputError(f"{path} is damaged: {first_line(error)}") from error
-
-
-def write_checksums(folder: Path, checksums: dict[str, str]) -> None:
-    lines = [f"{digest}  {name}\n" for name, digest in sorted(checksums.items())]
+def write_checksums(folder: Path, checksums: dict[str, tuple[str, ...]]) -> None:
+    lines = [f"{digest}  {name}\n" for name in sorted(checksums) for digest in checksums[name]]
     write_atomically(folder / CHECKSUMS, "".join(lines).encode())
 
 
@@ -100,32 +101,122 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
         write(path, table.to_parquet(index=False))
 
 
-def read_table(path: Path, columns: Collection[str], dtype: Any = None) -> pd.DataFrame:
-    """A table that `write_table` wrote.
+def remove(path: Path) -> None:
+    """Delete a file and its checksum; after a kill in between it is there, but does not count any more."""
+    write_checksums(path.parent, {k: v for k, v in read_checksums(path.parent).items() if k != path.name})
+    path.unlink(missing_ok=True)
+
+
+# ---------------------------------------------------------------- read
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a regular file of bounded size.
+
+    Raises InputError for anything else: nothing there, a folder, a pipe, a device, more than its kind has.
+    """
+    most = MOST_BYTES.get(path.suffix, MOST_BYTES[""])
+    try:
+        # a pipe without a writer would wait for ever
+        with open(path, "rb", opener=lambda p, flags: os.open(p, flags | NO_WAITING)) as file:
+            about = os.fstat(file.fileno())
+            if not stat.S_ISREG(about.st_mode):
+                raise InputError(f"{path} is not a regular file")
+            if about.st_size > most:
+                raise InputError(f"{path} has {about.st_size:,} bytes: {most:,} are the most for such a file")
+            return file.read(most)
+    except InputError:
+        raise
+    except FileNotFoundError as error:
+        raise InputError(f"no file {path}") from error
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        raise InputError(f"cannot read {path}: {getattr(error, 'strerror', error)}") from error
+
+
+def read(path: Path) -> bytes:
+    """The content of a file; of one with a checksum, only if it is the same as was written.
 
     Raises:
-        InputError: no such file; it was changed, cannot be read, or one of `columns` is not there.
+        InputError: as `read_bytes`; the file was changed, or SHA256SUMS was.
     """
-    content = read(path)
+    while True:
+        expected = read_checksums(path.parent).get(path.name)
+        content = read_bytes(path)
+        if read_checksums(path.parent).get(path.name) == expected:  # or else it was just being written
+            break
+    if expected is not None and hashlib.sha256(content).hexdigest() not in expected:
+        raise InputError(
+            f"{path} was changed or cut short since it was saved (its SHA-256 is not the one in {CHECKSUMS})"
+        )
+    return content
+
+
+def read_checksums(folder: Path) -> dict[str, tuple[str, ...]]:
+    """File name -> SHA-256, as hexadecimal digits, of what the folder says it holds.
+
+    There are two for a file that is just being replaced (or was, when its writer was killed).
+    """
+    path = folder / CHECKSUMS
+    found: dict[str, tuple[str, ...]] = {}
+    if not os.path.lexists(path):
+        return found
     try:
-        if path.suffix == ".csv":
-            table = pd.read_csv(io.BytesIO(content), dtype=dtype)
-        else:
-            table = pq.read_table(pa.BufferReader(content)).to_pandas()
-    except Exception as error:  # pandas and pyarrow raise many kinds for a damaged or hostile file
+        for line in read_bytes(path).decode().splitlines():
+            digest, name = line.split("  ", 1)
+            if not re.fullmatch(r"[0-9a-f]{64}", digest) or name != Path(name).name or "\0" in name:
+                raise ValueError(f"{line[:80]!r} is no checksum of a file in this folder")
+            found[name] = (*found.get(name, ()), digest)
+            if len(found[name]) > 3:
+                raise ValueError(f"{name[:80]!r} is listed more than three times")
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(f"{path} is damaged: {first_line(error)}") from error
-    missing = [name for name in columns if name not in table]
-    if missing:
-        raise InputError(f"{path} is damaged: it has no column {', '.join(missing)}")
-    numbers = [name for name in columns if name not in WORDS and dtype is None]
-    if wrong := [name for name in numbers if not is_numeric_dtype(table[name])]:
-        raise InputError(f"{path} is damaged: there is something else than numbers in {', '.join(wrong)}")
-    # as str: a category of all measures slows every selection
-    return table.astype({name: str for name in WORDS if name in table})
+    return found
+
+
+def is_saved(path: Path) -> bool:
+    """Whether a file is there and its folder's SHA256SUMS lists it: until then, it is not yet whole."""
+    return path.name in read_checksums(path.parent) and path.exists()
+
+
+def read_table(path: Path, schema: pandera.DataFrameSchema, as_text: bool = False) -> pd.DataFrame:
+    """A table that `write_table` wrote: the columns that its schema (see `schemas`) names.
+
+    As text, the cells of a CSV file go back as they came.
+
+    Raises:
+        InputError: as `read`; it cannot be read, or does not hold what the schema says.
+    """
+    content, names = read(path), list(schema.columns)
+    try:
+        table = pd.read_csv(io.BytesIO(content)) if path.suffix == ".csv" else _parquet(content, names)
+        table = schema.validate(table[[name for name in names if name in table]])
+        return pd.read_csv(io.BytesIO(content), dtype=str) if as_text else table
+    except Exception as error:  # pandas, pyarrow and pandera raise many kinds for a damaged or hostile file
+        raise InputError(f"{path} is damaged: {first_line(error)}") from error
+
+
+def _parquet(content: bytes, names: list[str]) -> pd.DataFrame:
+    file = pq.ParquetFile(pa.BufferReader(content), read_dictionary=names)  # a word once, not in every row
+    rows, columns = file.metadata.num_rows, file.metadata.num_columns
+    size = sum(file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups))
+    if rows > MOST_ROWS or columns > MOST_COLUMNS or size > MOST_BYTES[""]:
+        raise ValueError(
+            f"{rows:,} rows, {columns} columns, {size:,} bytes are more than any table of ours has"
+        )
+    table = file.read(columns=[name for name in names if name in file.schema_arrow.names])
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if pa.types.is_dictionary(column.type):
+            words = [word for chunk in column.chunks for word in chunk.dictionary.to_pylist()]
+            if any(len(word) > LONGEST_WORD for word in words):
+                raise ValueError(f"a word in {name} has more than {LONGEST_WORD} letters")
+    found: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    return found
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Raises InputError if the file is missing, was changed, or is not a JSON object."""
+    """Raises InputError as `read`, and if the file is not a JSON object."""
     content = read(path)
     try:
         found = json.loads(content)
@@ -139,13 +230,12 @@ def read_json(path: Path) -> dict[str, Any]:
 def read_tensors(path: Path, key: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """What is noted under `key` in the metadata of a safetensors file, and its tensors.
 
-    Raises InputError if it was changed, cannot be read, or nothing is noted there.
+    Raises InputError as `read`, and if it is no such file, or nothing is noted there.
     """
-    read(path)
+    content = read(path)
     try:
-        with safe_open(path, framework="pt") as file:
-            about = json.loads(file.metadata()[key])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        about, tensors = json.loads(header["__metadata__"][key]), from_safetensors(content)
     except Exception as error:  # safetensors raises its own, and others for what the header promises
         raise InputError(f"{path} is damaged, or no file of tsrnn: {first_line(error)}") from error
     if not isinstance(about, dict):

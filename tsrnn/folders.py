@@ -1,13 +1,15 @@
 """The folder of a run: whether it may be trained in, which number a new one gets, and who holds it."""
 
-import fcntl
+import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 
-from tsrnn import InputError
+from filelock import FileLock, Timeout
+
+from tsrnn import InputError, WorkError
 from tsrnn.config import TrainConfig
 from tsrnn.files import remove_unfinished
 from tsrnn.inputs import integer
@@ -15,20 +17,21 @@ from tsrnn.runs import is_over, last_kept, recorded_config, saved_history, state
 
 # A run may go on with other values of these; all others must be what it was begun with.
 MAY_CHANGE = ("max_n", "max_epochs", "patience", "measure_steps", "precision")
+NUMBERS = ".tsrnn-numbers"  # in a folder of networks: held while numbers are chosen
 
 
 def check_folder(config: TrainConfig, folder: Path) -> None:
     """Raise InputError unless the folder is new, or holds this very run, at its end or with its state."""
+    if is_new(folder):
+        return
     recorded = recorded_config(folder)
     if recorded is None:
-        if folder.exists() and any(p.name != "state" and p.name[0] != "." for p in folder.iterdir()):
-            raise InputError(f"{folder} holds files but no config.json: it is not a run of tsrnn")
-        return
+        raise InputError(f"{folder} holds files but no config.json: it is not a run of tsrnn")
     for f in fields(config):
-        ours = getattr(config, f.name)
-        if f.name not in MAY_CHANGE and recorded.get(f.name) != ours:
+        ours, theirs = getattr(config, f.name), getattr(recorded, f.name)
+        if f.name not in MAY_CHANGE and theirs != ours:
             raise InputError(
-                f"{folder} holds a different run, with {f.name} = {recorded.get(f.name)}, not {ours}; "
+                f"{folder} holds a different run, with {f.name} = {theirs}, not {ours}; "
                 "choose another network number (-n) or base path (-b)"
             )
     without_state = not states_on_disk(folder) and (folder / "history.csv").exists()
@@ -39,6 +42,14 @@ def check_folder(config: TrainConfig, folder: Path) -> None:
         )
 
 
+def is_new(folder: Path) -> bool:
+    """Whether there is no such folder, or nothing in it but what `hold` leaves before the first file."""
+    try:
+        return not folder.exists() or all(p.name == "state" or p.name[0] == "." for p in folder.iterdir())
+    except OSError as error:
+        raise InputError(f"cannot read {folder}: {error.strerror}") from error
+
+
 def check_count(runs: int) -> int:
     """How many networks are trained side by side. Raises InputError if that is out of range."""
     return integer("runs", runs, 1, 1000)
@@ -47,47 +58,90 @@ def check_count(runs: int) -> int:
 def number_and_seed(config: TrainConfig, seed: int | None, runs: int, base: Path) -> tuple[int, int]:
     """Network number and seed for `runs` networks of these settings: of runs that can go on, or else free.
 
-    Numbers are tried from 1 on. Without a seed, runs of any seed can go on if they are not at their end, and
-    new ones draw theirs.
-    Raises InputError for an impossible number of runs.
+    Numbers are tried from 1 on. Without a seed, runs of any seed can go on if they are not at their end and
+    nobody trains them now, and new ones draw theirs. From asking this to `hold`, nobody else should be
+    `choosing`. Raises InputError for an impossible number of runs.
     """
-    check_count(runs)
-    number = 0
+    runs, number = check_count(runs), 0
     while True:
         number += 1
         configs = [replace(config, network_number=number + i) for i in range(runs)]
         folders = [base / c.folder() for c in configs]
-        if not any(folder.exists() for folder in folders):
+        if all(is_new(folder) and not is_held(folder) for folder in folders):
             return number, secrets.randbelow(2**32) if seed is None else seed
-        first = (recorded_config(folders[0]) or {}).get("seed")
-        if first is None or seed not in (None, first):
-            continue
-        with suppress(InputError):
-            for i, folder in enumerate(folders):
-                check_folder(replace(configs[i], seed=first + i), folder)
-            if seed is None and all(
-                is_over(c, saved_history(f)) for c, f in zip(configs, folders, strict=True)
-            ):
+        try:
+            recorded = recorded_config(folders[0])
+            if recorded is None or seed not in (None, recorded.seed):
                 continue
-            return number, first
+            for i, folder in enumerate(folders):
+                check_folder(replace(configs[i], seed=recorded.seed + i), folder)
+            at_their_end = (is_over(c, saved_history(f)) for c, f in zip(configs, folders, strict=True))
+            if seed is None and (all(at_their_end) or any(map(is_held, folders))):
+                continue
+        except InputError:
+            continue
+        return number, recorded.seed
 
 
 @contextmanager
-def hold(folder: Path) -> Iterator[None]:
-    """Make the folder and hold it against other processes. Raises InputError if that is not possible."""
+def choosing(base: Path) -> Iterator[None]:
+    """While numbers are chosen in this folder of networks and their folders taken, nobody else does."""
     try:
-        (folder / "state").mkdir(parents=True, exist_ok=True)
-        lock = (folder / "state" / "lock").open("w")
+        base.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(base / NUMBERS)
+        lock.acquire()
+    except OSError as error:
+        raise InputError(f"cannot write to {base}: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def hold(folder: Path) -> Iterator[Callable[[], None]]:
+    """Make the folder and hold it against other processes. Raises InputError if that is not possible.
+
+    Yields:
+        To be called before anything is written: raises WorkError if the lock is not there any more, since
+        another process may then have taken the folder.
+    """
+    path = folder / "state" / "lock"
+    lock = FileLock(path, timeout=0)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        raise InputError(f"{folder} is being trained by another process") from error
     except OSError as error:
         raise InputError(f"cannot write to {folder}: {error.strerror}") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise InputError(f"{folder} is being trained by another process") from error
+    ours = path.stat()
+
+    def check() -> None:
+        if not path.exists() or not os.path.samestat(path.stat(), ours):
+            raise WorkError(
+                f"{path} was removed while {folder.name} was being trained: another process may have it now; "
+                "all that was saved before is whole, the same command goes on from there"
+            )
+
+    try:
         remove_unfinished(folder)
         remove_unfinished(folder / "state")
-        yield
+        yield check
+    finally:
+        lock.release()
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a process trains, measures or retrains the network in this folder now."""
+    path = folder / "state" / "lock"
+    if not path.exists():
+        return False
+    try:
+        with FileLock(path, timeout=0):
+            return False
+    except (Timeout, OSError):
+        return True
 
 
 def is_done(config: TrainConfig, folder: Path) -> bool:

@@ -43,7 +43,7 @@ class Architecture:
     tau: float | None = None
 
     def __post_init__(self) -> None:
-        check_fields(self, {"neurons": (1, 20_000)})
+        check_fields(self, {"neurons": (1, 10_000)})
         choice("model", self.model, ("default", "mod"))
         choice("activation", self.activation, recurrence.ACTIVATIONS)
         if self.tau is not None:

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
-from tqdm import tqdm
 
-from tsrnn import evaluation, zoo
+from tsrnn import InputError, evaluation, zoo
 from tsrnn.analysis.interventions import (
     TAU_EPSILONS,
     WEIGHT_EPSILONS,
@@ -25,7 +24,9 @@ from tsrnn.analysis.simulate import Protocol
 from tsrnn.files import read_table, write_table
 from tsrnn.folders import hold
 from tsrnn.model import LeakyRNN
+from tsrnn.progress import progress_bar
 from tsrnn.runs import PROMOTION_COLUMNS, records, save_promotions
+from tsrnn.schemas import TABLES
 
 
 @dataclass(frozen=True)
@@ -107,13 +108,14 @@ def add_missing(folder: Path, progress: bool = True, scale: Scale | None = None)
     """
     config, _ = records(folder)  # before `hold`, which makes the folder
     added = []
-    with hold(folder):
-        scale = scale or replace(Scale(), steps=config.get("measure_steps") or Scale.steps)
+    with hold(folder) as still_held:
+        scale = scale or replace(Scale(), steps=config.measure_steps or Scale.steps)
         kept = zoo.checkpoints(folder)
-        for checkpoint in tqdm(kept, folder.name, unit="checkpoint", disable=not progress):
+        for checkpoint in progress_bar(progress, iterable=kept, desc=folder.name, unit="checkpoint"):
             model = zoo.load_checkpoint(checkpoint)
             found = [add_promotion(folder, model, scale.steps)]
-            found += [add_probe(folder, name, model, config["task"], scale) for name in PROBES]
+            still_held()
+            found += [add_probe(folder, name, model, config.task, scale) for name in PROBES]
             if any(found):
                 added.append(max(model.heads))
     return added
@@ -123,6 +125,10 @@ def add_promotion(folder: Path, model: LeakyRNN, steps: int) -> bool:
     """Add to the promotions what `measure` gives and they lack; whether they lacked anything."""
     _, promotions = records(folder)
     solved = promotions[promotions["N_max"] == max(model.heads)]
+    if solved.empty:
+        raise InputError(
+            f"{folder}: promotions.parquet has nothing of N = {max(model.heads)}, a checkpoint has"
+        )
     there, protocol = set(solved["measure"]), Protocol(steps)
     new = pd.concat([cheap(model), costly(model, protocol)]) if "tau_net" not in there else cheap(model)
     new = new[~new["measure"].isin(there)]
@@ -140,7 +146,7 @@ def add_promotion(folder: Path, model: LeakyRNN, steps: int) -> bool:
 def add_probe(folder: Path, name: str, model: LeakyRNN, task: str, scale: Scale) -> bool:
     """Add a checkpoint to the file of a probe; whether it was not yet in it."""
     path = folder / f"{name}.parquet"
-    known = read_table(path, ("N",)) if path.exists() else None
+    known = read_table(path, TABLES[path.name]) if path.exists() else None
     if known is not None and max(model.heads) in set(known["N"]):
         return False
     new = PROBES[name](model, task, scale).astype({"accuracy": "float32"})

@@ -30,14 +30,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from tqdm import tqdm
 
 from tsrnn import InputError
 from tsrnn.config import TrainConfig
-from tsrnn.files import first_line, read_table
 from tsrnn.inputs import integer
-from tsrnn.runs import begin, recorded_config
+from tsrnn.progress import progress_bar
+from tsrnn.runs import begin, records
 from tsrnn.training import move_on, result, train_and_test
+from tsrnn.zoo import read_history
 
 # How far apart two processors may be, relative to what was recorded: in epoch 1, in epoch 2, later
 TOLERANCES = {
@@ -70,12 +70,12 @@ def replay(folder: Path, epochs: int = 2, progress: bool = True) -> pd.DataFrame
     """
     epochs = integer("epochs", epochs, 1, 10**6)
     config = begun_from_seed(folder)
-    history = read_table(folder / "history.csv", ("epoch", *QUANTITIES, "precision", "from_epoch"))
+    history = read_history(folder)
     history = history[history["from_epoch"] == 0].head(epochs)
     if history.empty:
         raise InputError(f"{folder}: history.csv has no epoch that was trained from the seed")
     run, tables = begin(config), []
-    with tqdm(total=config.steps, unit="step", disable=not progress, leave=False) as bar:
+    with progress_bar(progress, total=config.steps, unit="step", leave=False) as bar:
         for recorded in history.to_dict("records"):
             run.config = replace(config, precision=recorded["precision"])
             [loss], [accuracy] = train_and_test([run], "cpu", bar)
@@ -90,13 +90,7 @@ def replay(folder: Path, epochs: int = 2, progress: bool = True) -> pd.DataFrame
 
 def begun_from_seed(folder: Path) -> TrainConfig:
     """The settings of the network in this folder. Raises InputError if it did not begin from its seed."""
-    recorded = recorded_config(folder)
-    if recorded is None:
-        raise InputError(f"{folder} is not a network of tsrnn: it has no config.json")
-    try:
-        config = TrainConfig(**recorded)
-    except TypeError as error:  # a name that there is not, or text for a number
-        raise InputError(f"{folder / 'config.json'} is damaged: {first_line(error)}") from error
+    config, _ = records(folder)
     if config.start_from is not None:
         raise InputError(f"{folder} began from {config.start_from}: only what began from a seed is replayed")
     return config

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from tqdm import tqdm
 
 from tsrnn import InputError, zoo
 from tsrnn.batches import draw_batches
@@ -16,10 +15,13 @@ from tsrnn.files import read_table, write_table
 from tsrnn.folders import hold
 from tsrnn.inputs import integer, integers
 from tsrnn.model import LeakyRNN
+from tsrnn.names import largest_n
+from tsrnn.progress import progress_bar
 from tsrnn.runs import Run, begin, records
+from tsrnn.schemas import RETRAINING
 from tsrnn.training import assemble, check_device, test_accuracy, train_step
 
-RETRAINING = "retraining.parquet"
+FILE = "retraining.parquet"
 
 
 def retrain(
@@ -65,7 +67,7 @@ def retrain(
         for n in ns
     ]  # fmt: skip
     rows = []
-    bar = tqdm(total=len(configs) * epochs * configs[0].steps, unit="step", disable=not progress)
+    bar = progress_bar(progress, total=len(configs) * epochs * configs[0].steps, unit="step")
     for config in configs:
         bar.set_description(f"retraining on N = {config.first_n}")
         run = taken_over(model, config)
@@ -110,11 +112,11 @@ def check_retraining(folder: Path, start: int, ns: Sequence[int], epochs: int) -
     if known is not None and (set(known["start"]) != {start} or known["epoch"].max() != epochs):
         there = f"from N = {known['start'].iloc[0]:.0f}, {known['epoch'].max():.0f} epochs each"
         raise InputError(
-            f"{folder / RETRAINING} holds what was measured {there}; to measure from N = {start} for "
+            f"{folder / FILE} holds what was measured {there}; to measure from N = {start} for "
             f"{epochs}, move it away first"
         )
     missing = [n for n in ns if known is None or n not in set(known["N"])]
-    kept = [zoo.largest_n(path) for path in zoo.checkpoints(folder)]
+    kept = [largest_n(path) for path in zoo.checkpoints(folder)]
     if missing and start not in kept:
         there = ", ".join(map(str, kept)) or "none: it keeps no checkpoint"
         raise InputError(f"no checkpoint of {folder.name} at N = {start}: choose one of {there}")
@@ -123,8 +125,8 @@ def check_retraining(folder: Path, start: int, ns: Sequence[int], epochs: int) -
 
 def retrained(folder: Path) -> pd.DataFrame | None:
     """What was measured by retraining so far."""
-    path = folder / RETRAINING
-    return read_table(path, ("start", "N", "epoch", "accuracy")) if path.exists() else None
+    path = folder / FILE
+    return read_table(path, RETRAINING) if path.exists() else None
 
 
 def add_retraining(
@@ -143,14 +145,15 @@ def add_retraining(
     """
     check_device(device)
     check_retraining(folder, start, ns, epochs)  # before `hold`, which makes the folder
-    with hold(folder):
+    with hold(folder) as still_held:
         missing, known = check_retraining(folder, start, ns, epochs), retrained(folder)
         if not missing:
             return False
-        [checkpoint] = [path for path in zoo.checkpoints(folder) if zoo.largest_n(path) == start]
+        [checkpoint] = [path for path in zoo.checkpoints(folder) if largest_n(path) == start]
         model, (config, _) = zoo.load_checkpoint(checkpoint), records(folder)
         for n in missing:
-            new = retrain(model, config["task"], [n], epochs, 0, progress, device)
+            new = retrain(model, config.task, [n], epochs, 0, progress, device)
             known = pd.concat([known, new.assign(start=start)], ignore_index=True)
-            write_table(folder / RETRAINING, relative_to_first(known))
+            still_held()
+            write_table(folder / FILE, relative_to_first(known))
     return True

@@ -12,6 +12,7 @@ from a new stream, of the seed and that epoch. `config.json` lists each time tha
 
 import json
 import platform
+import warnings
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,15 @@ import tsrnn
 from tsrnn import InputError, zoo
 from tsrnn import curriculum as curricula
 from tsrnn.config import TrainConfig
-from tsrnn.files import read_json, read_table, read_tensors, write, write_table
+from tsrnn.files import first_line, is_saved, read_json, read_table, read_tensors, write, write_table
+from tsrnn.inputs import integer
 from tsrnn.model import initial_parameters
+from tsrnn.names import largest_n
+from tsrnn.schemas import HISTORY, PROMOTIONS, no_rows
 
 # The network after an epoch without success, for training to go on from where there is no state
 UNSOLVED = "unsolved.safetensors"
-PROMOTION_COLUMNS = ["epoch", "N_min", "N_max", "measure", "index", "value"]
+PROMOTION_COLUMNS = list(PROMOTIONS.columns)
 
 
 @dataclass
@@ -67,30 +71,30 @@ def saved_history(folder: Path) -> list[dict[str, Any]]:
     path = folder / "history.csv"
     if not path.exists():
         return []
-    columns = ("epoch", "N_min", "N_max", "promoted")
-    read_table(path, columns)  # numbers, or an error
-    return list(read_table(path, columns, str).T.to_dict().values())
+    rows: list[dict[str, Any]] = read_table(path, HISTORY, as_text=True).to_dict("records")  # type: ignore[assignment]
+    return rows
 
 
-def recorded_config(folder: Path) -> dict[str, Any] | None:
-    """The `train` part of the folder's config.json, or None if there is none."""
-    if not (folder / "config.json").exists():
-        return None
-    recorded: dict[str, Any] = zoo.read_config(folder)["train"]
-    return recorded
+def recorded_config(folder: Path) -> TrainConfig | None:
+    """The settings of the run in this folder, or None if there is no config.json."""
+    return zoo.read_config(folder) if (folder / "config.json").exists() else None
 
 
-def records(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
-    """A network's settings (`train` in config.json) and promotions, none if it has solved nothing yet.
+def records(folder: Path) -> tuple[TrainConfig, pd.DataFrame]:
+    """A network's settings and promotions, none if it has solved nothing yet.
 
     Raises InputError if it is no network of tsrnn.
     """
-    config, path = recorded_config(folder), folder / "promotions.parquet"
+    config = recorded_config(folder)
     if config is None:
         raise InputError(f"{folder} is not a network of tsrnn: no config.json")
-    if not path.exists():
-        return config, pd.DataFrame(columns=PROMOTION_COLUMNS)
-    return config, read_table(path, PROMOTION_COLUMNS)
+    return config, saved_promotions(folder)
+
+
+def saved_promotions(folder: Path) -> pd.DataFrame:
+    """promotions.parquet; no rows if nothing has been solved yet."""
+    path = folder / "promotions.parquet"
+    return read_table(path, PROMOTIONS) if path.exists() else no_rows(PROMOTIONS)
 
 
 def seeded(seed: int, *purpose: int) -> torch.Generator:
@@ -137,12 +141,12 @@ def open_run(config: TrainConfig, folder: Path, start: Path | None = None) -> Ru
 def last_kept(folder: Path) -> tuple[int, Path] | None:
     """The newest network that is kept in a run's folder, and the epoch that it is of."""
     unsolved, kept = folder / UNSOLVED, zoo.checkpoints(folder)
-    if unsolved.exists():
-        return int(zoo.checkpoint_notes(unsolved)["epoch"]), unsolved
+    if is_saved(unsolved):
+        return zoo.checkpoint_epoch(unsolved), unsolved
     if not kept:
         return None
-    promotions = read_table(folder / "promotions.parquet", PROMOTION_COLUMNS)
-    epochs = promotions["epoch"][promotions["N_max"] == zoo.largest_n(kept[-1])]
+    promotions = saved_promotions(folder)
+    epochs = promotions["epoch"][promotions["N_max"] == largest_n(kept[-1])]
     if epochs.empty:
         raise InputError(
             f"{folder}: promotions.parquet does not say at which epoch {kept[-1].name} was saved"
@@ -160,15 +164,10 @@ def go_on(run: Run, epoch: int, checkpoint: Path) -> Run:
     fixed = config.tau is None or bool((model.tau == config.tau).all())  # published ones do not tell
     if replace(model.architecture, tau=wanted.tau) != wanted or not fixed:
         raise InputError(f"{checkpoint} is a network of {model.architecture}, not of {wanted}")
-    now = replace(run.now, n_min=ns[0], n_max=ns[-1])
-    reached: curricula.Curriculum | None = run.now
-    while reached is not None and reached.n_max < now.n_max:
-        reached = reached.next()
-    if reached != now:
-        raise InputError(
-            f"{checkpoint} was trained on N = {ns[0]} to {ns[-1]}, which this {config.curriculum} "
-            f"curriculum, from N = {run.now.n_min} to {run.now.n_max} on, does not come to"
-        )
+    try:
+        now = curriculum_at(run.now, ns[0], ns[-1])
+    except InputError as error:
+        raise InputError(f"{checkpoint} was trained on {error}") from error
     for name, p in model.named_parameters():
         part = slice(now.heads.start, now.heads.stop) if name.startswith("head_") else slice(None)
         run.parameters[name][part] = p.detach()[0]
@@ -183,11 +182,19 @@ def go_on(run: Run, epoch: int, checkpoint: Path) -> Run:
 
 
 def drop_after(run: Run) -> None:
-    """Read what the files hold up to the run's epoch; what they hold of later ones does not count."""
-    run.history = [row for row in saved_history(run.folder) if int(row["epoch"]) <= run.epoch]
-    if (run.folder / "promotions.parquet").exists():
-        promotions = read_table(run.folder / "promotions.parquet", PROMOTION_COLUMNS)
-        run.promotions = promotions[promotions["epoch"] <= run.epoch]
+    """Read what the files hold up to the run's epoch; what they hold of later ones does not count.
+
+    Raises InputError if they do not reach it, or an epoch was promoted that nothing was measured at.
+    """
+    run.history, promotions = saved_history(run.folder)[: run.epoch], saved_promotions(run.folder)
+    if len(run.history) < run.epoch:
+        raise InputError(
+            f"{run.folder}: its state is of epoch {run.epoch}, history.csv ends with {len(run.history)}"
+        )
+    run.promotions = promotions[promotions["epoch"] <= run.epoch]
+    promoted = {int(row["epoch"]) for row in run.history if row["promoted"] == "True"}
+    if lacking := sorted(promoted - set(run.promotions["epoch"])):
+        raise InputError(f"{run.folder}: promotions.parquet lacks epoch {lacking[0]}, which was promoted")
 
 
 def save_config(run: Run, gone_on: dict[str, Any] | None = None) -> None:
@@ -225,6 +232,8 @@ def save_state(run: Run) -> None:
         for name, p in getattr(run, part).items():
             tensors[f"{part}.{name}"] = p[: run.now.heads.stop] if name.startswith("head_") else p
     about = {
+        "run": run.config.folder(),
+        "seed": run.config.seed,
         "epoch": run.epoch,
         "from_epoch": run.from_epoch,
         "n": [run.now.n_min, run.now.n_max],
@@ -235,11 +244,23 @@ def save_state(run: Run) -> None:
 
 
 def states_on_disk(folder: Path) -> dict[int, Path]:
-    """Epoch -> saved state, of the last two epochs."""
-    found = {}
-    for path in (folder / "state").glob("[01].safetensors"):
-        about, _ = read_tensors(path, "run")
-        found[int(about["epoch"])] = path
+    """Epoch -> saved state, of the last two epochs.
+
+    A damaged one is left out, with a warning, if there is another: training goes on from that, to the same
+    result. Raises InputError if there are none but damaged ones.
+    """
+    found, damaged = {}, []
+    for path in (folder / "state" / f"{i}.safetensors" for i in (0, 1)):
+        try:
+            if is_saved(path):
+                about, _ = read_tensors(path, "run")
+                found[integer(f"{path}: epoch", about.get("epoch"), 0, 10**6)] = path
+        except InputError as error:
+            damaged.append(error)
+    if damaged and not found:
+        raise damaged[0]
+    for each in damaged:
+        warnings.warn(f"{each}; the state of epoch {max(found)} is whole", stacklevel=2)
     return found
 
 
@@ -247,15 +268,37 @@ def load_state(config: TrainConfig, folder: Path, path: Path) -> Run:
     """The run at a saved state; what history and promotions hold of later epochs is dropped."""
     about, tensors = read_tensors(path, "run")
     run = begin(config, folder)
-    run.generator.set_state(tensors.pop("generator"))
-    for name, saved in tensors.items():
-        part, parameter = name.split(".")
-        getattr(run, part)[parameter][: len(saved)] = saved
-    n_min, n_max = about["n"]
-    run.now = replace(run.now, n_min=n_min, n_max=n_max)
-    run.epoch, run.from_epoch, run.ensemble = about["epoch"], about["from_epoch"], about["ensemble"]
+    if (about.get("run"), about.get("seed")) != (config.folder(), config.seed):
+        raise InputError(
+            f"{path} is the state of {about.get('run')}, seed {about.get('seed')}, not of {config.folder()}, "
+            f"seed {config.seed}"
+        )
+    try:
+        n_min, n_max = about["n"]
+        run.now = curriculum_at(run.now, n_min, n_max)
+        run.epoch, run.from_epoch, run.ensemble = about["epoch"], about["from_epoch"], about["ensemble"]
+        run.generator.set_state(tensors["generator"])
+        for part in ("parameters", "momentum"):
+            for name, p in getattr(run, part).items():
+                mine = p[: run.now.heads.stop] if name.startswith("head_") else p
+                mine.copy_(zoo.checked(tensors[f"{part}.{name}"], tuple(mine.shape), f"{part}.{name}"))
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{path} is not the state of a run: {first_line(error)}") from error
     drop_after(run)
     return run
+
+
+def curriculum_at(first: curricula.Curriculum, n_min: int, n_max: int) -> curricula.Curriculum:
+    """Where a curriculum that begins with `first` trains these N. Raises ValueError if it never does."""
+    now: curricula.Curriculum | None = first
+    while now is not None and now.n_max < n_max:
+        now = now.next()
+    if now is None or (now.n_min, now.n_max) != (n_min, n_max):
+        raise InputError(
+            f"N = {n_min} to {n_max}, which this {first.kind} curriculum, from N = {first.n_min} to "
+            f"{first.n_max} on, does not come to"
+        )
+    return now
 
 
 def resume(runs: list[Run]) -> list[Run]:

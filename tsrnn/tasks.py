@@ -82,14 +82,22 @@ def get_task(name: str) -> Task:
 
 
 def labels(task: Task, bits: Tensor, ns: Sequence[int]) -> Tensor:
-    """The answers for every N in `ns`: bits (T, B) -> (len(ns), B), int64. Raises InputError if an N > T."""
+    """The answers for every N in `ns`: bits (T, B) -> (len(ns), B), int64.
+
+    Raises InputError if an N > T, or a label of a task's own is something else than 0 or 1.
+    """
     if not ns or not 1 <= min(ns) <= max(ns) <= len(bits):
         raise InputError(
             f"cannot ask for N = {list(ns)} of {len(bits)} bits: each N must be 1 to {len(bits)}"
         )
     if task.label_all is not None:
         return task.label_all(bits, ns)
-    return torch.stack([task.label(bits, n) for n in ns])
+    answers = torch.stack([task.label(bits, n) for n in ns])
+    if answers.is_floating_point() or answers.is_complex() or not ((answers == 0) | (answers == 1)).all():
+        wrong = answers[(answers != 0) & (answers != 1)]
+        found = f"{wrong[0].item()}" if len(wrong) else f"{answers.dtype}"
+        raise InputError(f"{task.label.__name__} answers {found}: a label is the whole number 0 or 1 (int64)")
+    return answers.long()
 
 
 def draw_length(n_max: int, generator: torch.Generator) -> int:

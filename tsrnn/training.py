@@ -10,7 +10,8 @@ by its own gradient norm and promoted by its own accuracy, exactly as alone.
 
 import math
 import time
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
@@ -30,9 +31,11 @@ from tsrnn.analysis import measure
 from tsrnn.analysis.simulate import Protocol
 from tsrnn.batches import Batch, draw_batches
 from tsrnn.config import PRECISIONS, TrainConfig
-from tsrnn.files import write_table
-from tsrnn.folders import check_count, check_folder, hold, is_done
+from tsrnn.files import remove, write_table
+from tsrnn.folders import check_count, check_folder, choosing, hold, is_done
 from tsrnn.model import LeakyRNN
+from tsrnn.names import largest_n
+from tsrnn.progress import progress_bar
 from tsrnn.recurrence import onednn_is_exact
 from tsrnn.runs import (
     PROMOTION_COLUMNS,
@@ -72,16 +75,18 @@ def train(
         InputError: before any work, if a folder holds a different run, is in use or cannot be written,
             or there is no such device.
     """
-    runs = check_count(runs)
     base = Path(base_path) if base_path is not None else zoo.default_base_path()
-    configs = [
-        replace(config, seed=config.seed + i, network_number=config.network_number + i) for i in range(runs)
-    ]
-    return train_together(configs, base, device, progress, start)
+    return train_together(counted_up(config, runs), base, device, progress, start)
+
+
+def counted_up(config: TrainConfig, runs: int) -> list[TrainConfig]:
+    """Settings for `runs` networks: seeds and numbers count up."""
+    numbers = range(check_count(runs))
+    return [replace(config, seed=config.seed + i, network_number=config.network_number + i) for i in numbers]
 
 
 def train_together(
-    configs: Sequence[TrainConfig],
+    configs: Sequence[TrainConfig] | Callable[[], Sequence[TrainConfig]],
     base: Path,
     device: str = "cpu",
     progress: bool = True,
@@ -90,31 +95,47 @@ def train_together(
 ) -> list[Path]:
     """Train networks side by side, which differ in task, curriculum, fixed τ, seed and number at the most.
 
+    Given as a function, they are what that returns while nobody else can take a number in `base`.
     Stops before an epoch that would not end within so many minutes, if it takes as long as the last one; one
     is trained in any case. All else as `train`.
     """
     check_device(device)
     began = time.perf_counter()
-    folders = [base / c.folder() for c in configs]
-    for c, folder in zip(configs, folders, strict=True):
-        check_folder(c, folder)
-        if start is not None:
-            go_on(begin(c), 0, start)  # InputError if it does not fit
-    to_train = [(c, f) for c, f in zip(configs, folders, strict=True) if not is_done(c, f)]
+    if not callable(configs):
+        check_folders(configs, base, start)  # before `choosing`, which makes the folder
     with ExitStack() as stack:
-        for _, folder in to_train:
-            stack.enter_context(hold(folder))
-        ensemble = resume([open_run(c, f, start) for c, f in to_train]) if to_train else []
-        steps = configs[0].steps
-        bar = stack.enter_context(tqdm(total=steps, unit="step", disable=not progress, leave=False))
+        with choosing(base):
+            configs = configs() if callable(configs) else configs
+            folders = check_folders(configs, base, start)
+            to_train = [(c, f) for c, f in zip(configs, folders, strict=True) if not is_done(c, f)]
+            held = [stack.enter_context(hold(folder)) for _, folder in to_train]
+            check_folders(configs, base, start)  # as they are now that they are ours
+            opened = [open_run(c, f, start) for c, f in to_train]
+        ensemble, steps = resume(opened), configs[0].steps
+        bar = stack.enter_context(progress_bar(progress, total=steps, unit="step", leave=False))
         last = 0.0
         while active := [run for run in ensemble if not run.finished]:
             now = time.perf_counter()
             if last and now - began + last > 60 * minutes:
                 break
-            train_epoch(active, device, bar)
+            train_epoch(active, device, bar, held)
             last = time.perf_counter() - now
     return folders
+
+
+def check_folders(configs: Sequence[TrainConfig], base: Path, start: Path | None) -> list[Path]:
+    """The folder of each network. Raises InputError if one cannot be trained there, or not from `start`."""
+    folders = [base / c.folder() for c in configs]
+    for c, folder in zip(configs, folders, strict=True):
+        check_folder(c, folder)
+        check_start(c, start)
+    return folders
+
+
+def check_start(config: TrainConfig, start: Path | None) -> None:
+    """Raise InputError if there is a checkpoint to begin from, and such a network cannot begin from it."""
+    if start is not None:
+        go_on(begin(config), 0, start)
 
 
 # ---------------------------------------------------------------- one epoch
@@ -188,11 +209,15 @@ def test_accuracy(model: LeakyRNN, runs: Sequence[Run], device: str) -> list[dic
     return [dict(zip(run.now.ns, right[k] / total, strict=True)) for k, run in enumerate(runs)]
 
 
-def train_epoch(runs: Sequence[Run], device: str, bar: "tqdm[Any]") -> None:
-    """Train all runs for an epoch, test, promote, and save each."""
+def train_epoch(
+    runs: Sequence[Run], device: str, bar: "tqdm[Any]", held: Sequence[Callable[[], None]] = ()
+) -> None:
+    """Train all runs for an epoch, test, promote, and save each, if their folders are still `held`."""
     began = time.perf_counter()
     losses, accuracies = train_and_test(runs, device, bar)
     seconds = time.perf_counter() - began
+    for still_held in held:
+        still_held()
     for run in runs:
         run.ensemble = {each.config.folder(): each.epoch for each in runs}
     with ThreadPoolExecutor() as pool:
@@ -273,12 +298,14 @@ def finish_epoch(run: Run, loss: float, accuracy: dict[int, float], seconds: flo
             "from_epoch": run.from_epoch,
         }
     )
-    write_table(run.folder / "history.csv", pd.DataFrame(run.history))
     if run.history[-1]["promoted"]:
         promote(run, zoo.as_kept(model), accuracy)
-        zoo.remove_checkpoint(run.folder / UNSOLVED)
     else:
         zoo.save_checkpoint(model, run.folder, run.config.task, UNSOLVED, epoch=run.epoch)
+    # after what was measured, so that no reader finds an N that is solved and nothing about it
+    write_table(run.folder / "history.csv", pd.DataFrame(run.history))
+    if run.history[-1]["promoted"]:
+        remove(run.folder / UNSOLVED)
     save_state(run)
 
 
@@ -287,7 +314,10 @@ def promote(run: Run, model: LeakyRNN, accuracy: dict[int, float]) -> None:
     by_head = pd.DataFrame({"measure": "accuracy", "index": accuracy.keys(), "value": accuracy.values()})
     tables = [by_head, measure.cheap(model)]
     if run.config.measure_steps and measure.is_costly_due(run.now.n_max):
-        tables.append(measure.costly(model, Protocol(run.config.measure_steps)))
+        try:
+            tables.append(measure.costly(model, Protocol(run.config.measure_steps)))
+        except InputError as error:  # activity without bounds has no timescales; training goes on
+            warnings.warn(f"{run.folder.name}, N = {run.now.n_max}: {error}", stacklevel=2)
     rows = pd.concat(tables).assign(epoch=run.epoch, N_min=run.now.n_min, N_max=run.now.n_max)
     before = sorted(set(run.promotions["N_max"])) if len(run.promotions) else []
     run.promotions = pd.concat([run.promotions, rows[PROMOTION_COLUMNS]], ignore_index=True)
@@ -299,8 +329,8 @@ def promote(run: Run, model: LeakyRNN, accuracy: dict[int, float]) -> None:
         waits = not run.config.measure_steps and before[-1] % 10 == 0
         if not waits and not any(earlier < m <= before[-1] for m in MILESTONES):
             for path in zoo.checkpoints(run.folder):
-                if path != saved and zoo.largest_n(path) == before[-1]:
-                    zoo.remove_checkpoint(path)
+                if path != saved and largest_n(path) == before[-1]:
+                    remove(path)
     move_on(run)
 
 

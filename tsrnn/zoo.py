@@ -8,10 +8,13 @@ Checkpoints of the authors' code have the same names without a suffix and load t
 with `weights_only=True`: nothing in a file is ever run as code.
 """
 
+import io
 import json
 import os
 import re
-from dataclasses import asdict
+import warnings
+import zipfile
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,51 +23,37 @@ import torch
 from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
-from tsrnn import InputError
+from tsrnn import InputError, tasks
 from tsrnn import curriculum as curricula
+from tsrnn.config import TrainConfig
 from tsrnn.files import (
     CHECKSUMS,
     first_line,
+    is_saved,
+    read,
     read_checksums,
     read_json,
     read_table,
     read_tensors,
     write,
-    write_checksums,
 )
-from tsrnn.model import Architecture, LeakyRNN
+from tsrnn.inputs import choice, integer, integers
+from tsrnn.model import HEADS, Architecture, LeakyRNN
+from tsrnn.names import CHECKPOINT, FOLDER, checkpoint_name, folder_name, largest_n, trained_on
+from tsrnn.schemas import HISTORY, TABLES, no_rows
 
 
 def default_base_path() -> Path:
-    """`$TSRNN_ZOO` if set, else `trained_models` in the checkout this package runs from, else here."""
-    if "TSRNN_ZOO" in os.environ:
-        return Path(os.environ["TSRNN_ZOO"])
+    """`$TSRNN_ZOO` if set, else `trained_models` in the checkout this package runs from, else here.
+
+    Raises InputError if it is set and there is no such folder: an empty zoo may be a misspelt one.
+    """
+    if chosen := os.environ.get("TSRNN_ZOO"):
+        if not Path(chosen).is_dir():
+            raise InputError(f"TSRNN_ZOO = {chosen}: there is no such folder; make it, or unset TSRNN_ZOO")
+        return Path(chosen)
     checkout = Path(__file__).parents[1] / "trained_models"
     return checkout if checkout.is_dir() else Path("trained_models")
-
-
-def variant_name(architecture: Architecture, start: str = "") -> str:
-    """What sets a network apart from the paper's standard, for its folder name: `mod_tanh`, `tau2`, ...
-
-    `start` is the part that describes the curriculum, e.g. `first10` (see `TrainConfig.folder`).
-    """
-    a = architecture
-    parts = [
-        f"mod_{a.activation}" if a.model == "mod" else (a.activation if a.activation != "leakyrelu" else ""),
-        f"tau{a.tau:g}" if a.tau is not None else "",
-        f"neurons{a.neurons}" if a.neurons != Architecture.neurons else "",
-        start,
-    ]
-    return "_".join(p for p in parts if p)
-
-
-def folder_name(curriculum_type: str, task: str, network_number: int, variant: str = "") -> str:
-    """`cumulative_parity_network_1`, `single_dms_mod_tanh_network_2`, ..."""
-    return "_".join([curriculum_type, task, *([variant] if variant else []), "network", str(network_number)])
-
-
-def checkpoint_name(n_min: int, n_max: int) -> str:
-    return f"rnn_N{n_min}_N{n_max}"
 
 
 # ---------------------------------------------------------------- save
@@ -75,14 +64,16 @@ def checkpoint_name(n_min: int, n_max: int) -> str:
 HALVES = ("W", "head_weight", "head_bias")
 
 
-def save_checkpoint(model: LeakyRNN, folder: Path, task: str, name: str | None = None, **notes: int) -> Path:
+def save_checkpoint(
+    model: LeakyRNN, folder: str | Path, task: str, name: str | None = None, **notes: int
+) -> Path:
     """Write one network (K = 1), with the heads in `model.heads` only, and note its checksum.
 
     Args:
         model, task: the network, and what it was trained for.
         folder: where to put it.
         name: of the file; default by the N that it was trained on.
-        notes: what else to write of it (see `checkpoint_notes`).
+        notes: what else to write of it (see `checkpoint_epoch`).
 
     Returns:
         The path of the checkpoint.
@@ -97,7 +88,7 @@ def save_checkpoint(model: LeakyRNN, folder: Path, task: str, name: str | None =
     content = to_safetensors(
         {k: v.contiguous() for k, v in tensors.items()}, metadata={"tsrnn": json.dumps(about)}
     )
-    path = folder / (name or checkpoint_name(min(ns), max(ns)) + ".safetensors")
+    path = Path(folder) / (name or checkpoint_name(min(ns), max(ns)) + ".safetensors")
     write(path, content)
     return path
 
@@ -110,12 +101,6 @@ def as_kept(model: LeakyRNN) -> LeakyRNN:
             parameter = getattr(rounded, name)
             parameter.copy_(parameter.half())
     return rounded
-
-
-def remove_checkpoint(path: Path) -> None:
-    """Delete a checkpoint and its checksum."""
-    write_checksums(path.parent, {k: v for k, v in read_checksums(path.parent).items() if k != path.name})
-    path.unlink(missing_ok=True)
 
 
 # ---------------------------------------------------------------- load
@@ -173,28 +158,32 @@ def load_any(path: Path) -> LeakyRNN:
     return load_checkpoint(path) if path.suffix == ".safetensors" else load_published(path)
 
 
-def checkpoint_notes(path: Path) -> dict[str, Any]:
-    """What one of our checkpoints says of itself. Raises InputError as `load_checkpoint`."""
-    return read_checkpoint(path)[0]
+def checkpoint_epoch(path: Path) -> int:
+    """The epoch that one of our checkpoints notes. Raises InputError if it notes none."""
+    about, _ = read_checkpoint(path)
+    return integer(f"{path}: epoch", about.get("epoch"), 0, 10**6)
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Notes and tensors of one of our checkpoints. InputError if it is missing or not what was saved."""
-    if not path.exists():
-        raise InputError(f"no checkpoint {path}")
+    about, tensors = read_tensors(path, "tsrnn")
     if path.name not in read_checksums(path.parent):
         raise InputError(f"{path} is not listed in {CHECKSUMS} beside it: it cannot be checked")
-    return read_tensors(path, "tsrnn")
+    return about, tensors
 
 
-def load_checkpoint(path: Path) -> LeakyRNN:
+def load_checkpoint(path: str | Path) -> LeakyRNN:
     """A network from one of our checkpoints. Raises InputError if it is missing or not what was saved."""
+    path = Path(path)
     about, tensors = read_checkpoint(path)
-    tensors |= {name: tensors[name].float() for name in HALVES if name in tensors}
     try:
-        architecture, ns = Architecture(**about["architecture"]), list(about["ns"])
+        architecture = Architecture(**about["architecture"])
+        ns, _ = integers("N", about["ns"], 1, curricula.LARGEST_N), choice("task", about["task"], tasks.TASKS)
+        named = CHECKPOINT.fullmatch(path.name)
+        if ns != list(range(ns[0], ns[-1] + 1)) or (named and (ns[0], ns[-1]) != trained_on(path)):
+            raise InputError(f"it has heads for N = {ns}, which is not what its name says")
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path} is not a tsrnn checkpoint: {error}") from error
+        raise InputError(f"{path} is not a tsrnn checkpoint: {first_line(error)}") from error
     return assemble(architecture, tensors, ns, path)
 
 
@@ -209,84 +198,109 @@ PUBLISHED_NAMES = {
 
 def load_published(path: Path) -> LeakyRNN:
     """A network saved by the authors' code; head i answers for N_min + i. Raises InputError if not one."""
-    name = re.fullmatch(r"rnn_N(\d+)_N(\d+)", path.name)
-    if name is None:
+    name = CHECKPOINT.fullmatch(path.name)
+    if name is None or name[3]:
         raise InputError(f"{path.name}: a published checkpoint is called rnn_N<min>_N<max>")
-    ns = range(int(name[1]), int(name[2]) + 1)
+    ns, content = range(int(name[1]), int(name[2]) + 1), read(path)
+    if not 1 <= len(ns) <= HEADS:
+        raise InputError(f"{path}: N = {name[1]} to {name[2]} are {len(ns)} heads; there are 1 to {HEADS}")
+    mod = re.search(r"_mod_([a-z]+)_network_", path.parent.name)
     try:
-        state = torch.load(path, weights_only=True, map_location="cpu")["state_dict"]
-        tensors = {ours: state[theirs].float() for theirs, ours in PUBLISHED_NAMES.items()}
-        heads = [f"modulelist.{2 + i}" for i in range(len(ns))]
-        tensors["head_weight"] = torch.stack([state[f"{head}.weight"].float() for head in heads])
-        tensors["head_bias"] = torch.stack([state[f"{head}.bias"].float() for head in heads])
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            parts = archive.infolist()
+        if any(p.compress_type != zipfile.ZIP_STORED for p in parts) or sum(p.file_size for p in parts) > len(
+            content
+        ):
+            raise ValueError("it unpacks to more than it is")
+        state = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")["state_dict"]
+        H = len(state["parameterlist.0"])
+        architecture = Architecture(H, "mod" if mod else "default", mod[1] if mod else "leakyrelu")
+        tensors = {ours: state[theirs] for theirs, ours in PUBLISHED_NAMES.items()}
+        for i in range(len(ns)):
+            for part, shape in {"weight": (2, H), "bias": (2,)}.items():
+                head = f"modulelist.{2 + i}.{part}"
+                tensors[head] = checked(state[head], shape, head)
+        shapes = {ours: (H, 1) for ours in ("tau", "w_in") if tensors[ours].dim() == 2}
+        tensors |= {ours: checked(tensors[ours], shape, ours)[:, 0] for ours, shape in shapes.items()}
+        for part in ("weight", "bias"):
+            tensors[f"head_{part}"] = torch.stack(
+                [tensors[f"modulelist.{2 + i}.{part}"] for i in range(len(ns))]
+            )
     except Exception as error:  # torch raises many kinds for a damaged or hostile file
         raise InputError(
             f"{path} is not a checkpoint in the published format: {type(error).__name__} {first_line(error)}"
         ) from error
-    tensors["w_in"] = tensors["w_in"].flatten()
-    mod = re.search(r"_mod_([a-z]+)_network_", path.parent.name)
-    architecture = Architecture(
-        neurons=len(tensors["tau"]),
-        model="mod" if mod else "default",
-        activation=mod[1] if mod else "leakyrelu",
-    )
     return assemble(architecture, tensors, list(ns), path)
 
 
 def assemble(architecture: Architecture, tensors: dict[str, Tensor], ns: list[int], path: Path) -> LeakyRNN:
-    """A K = 1 model from the tensors of one network, after checking every shape and value."""
+    """A K = 1 model from the tensors of one network, after checking every one of them."""
     H, C = architecture.neurons, len(ns)
     shapes: dict[str, tuple[int, ...]] = dict.fromkeys(("tau", "w_in", "b_in", "b"), (H,))
     shapes |= {"W": (H, H), "head_weight": (C, 2, H), "head_bias": (C, 2)}
-    for name, shape in shapes.items():
-        if name not in tensors or tensors[name].shape != shape:
-            found = tuple(tensors[name].shape) if name in tensors else "nothing"
-            raise InputError(f"{path}: {name} should be {shape}, found {found}")
-        if not tensors[name].isfinite().all():
-            raise InputError(f"{path}: {name} holds values that are not finite")
-    model = LeakyRNN(architecture, {name: tensors[name][None] for name in shapes})
+    try:
+        parameters = {name: checked(tensors.get(name), shape, name)[None] for name, shape in shapes.items()}
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
+    model = LeakyRNN(architecture, parameters)
     model.heads = {n: i for i, n in enumerate(ns)}
     return model
 
 
+def checked(tensor: Any, shape: tuple[int, ...], name: str) -> Tensor:
+    """The tensor in float32. Raises ValueError unless it is an ordinary one of finite numbers, of this shape.
+
+    Its shape is looked at first: a file of a kilobyte can hold a tensor that only claims to be large.
+    """
+    found = tuple(tensor.shape) if isinstance(tensor, Tensor) else "nothing"
+    if not isinstance(tensor, Tensor) or found != shape:
+        raise ValueError(f"{name} should be {shape}, found {found}")
+    ordinary = tensor.layout == torch.strided and tensor.device.type == "cpu" and not tensor.is_quantized
+    if not ordinary or tensor.dtype not in (torch.float16, torch.float32, torch.float64):
+        raise ValueError(f"{name} should be floats, found {tensor.dtype}, {tensor.layout}, {tensor.device}")
+    floats: Tensor = tensor.detach().float()
+    if not floats.isfinite().all():
+        raise ValueError(f"{name} holds values that are not finite")
+    return floats
+
+
 # ---------------------------------------------------------------- what there is
 
-HISTORY_COLUMNS = ("epoch", "N_min", "N_max", "promoted", "seconds", "device", "precision", "from_epoch")
+
+def network_folders(base: str | Path) -> list[Path]:
+    """The folders that are named as those of networks, in natural order of their names."""
+    base = Path(base)
+    found = [path for path in base.iterdir() if FOLDER.fullmatch(path.name)] if base.is_dir() else []
+    return sorted(found, key=lambda p: [int(x) if x.isdecimal() else x for x in re.split("([0-9]+)", p.name)])
 
 
-def network_folders(base: Path) -> list[Path]:
-    """The folders of networks, in natural order of their names."""
-    found = base.glob("*_network_*") if base.is_dir() else []
-    return sorted(found, key=lambda p: [int(x) if x.isdigit() else x for x in re.split(r"(\d+)", p.name)])
+def checkpoints(folder: str | Path) -> list[Path]:
+    """The checkpoints in a network's folder, ours and published, by N: what has been saved as a whole."""
+    names = [CHECKPOINT.fullmatch(path.name) for path in Path(folder).iterdir()]
+    found = [Path(folder) / name[0] for name in names if name]
+    saved = [path for path in found if path.suffix == "" or is_saved(path)]
+    return sorted(saved, key=lambda path: trained_on(path)[::-1])
 
 
-def checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints in a network's folder, ours and published, by N."""
-    found = [p for p in folder.iterdir() if re.fullmatch(r"rnn_N\d+_N\d+(\.safetensors)?", p.name)]
-    return sorted(found, key=lambda path: trained_on(path)[::-1])
+def read_config(folder: Path) -> TrainConfig:
+    """The settings of the run in this folder, as its config.json records them.
 
-
-def trained_on(checkpoint: Path) -> tuple[int, int]:
-    """The smallest and the largest N that a checkpoint was trained on, from its name."""
-    n_min, n_max = re.findall(r"_N(\d+)", checkpoint.name)
-    return int(n_min), int(n_max)
-
-
-def largest_n(checkpoint: Path) -> int:
-    return trained_on(checkpoint)[1]
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """The folder's config.json. Raises InputError if it is missing or lacks what `tsrnn train` writes."""
-    config = read_json(folder / "config.json")
-    train = config.get("train")
-    needed = (
-        *("curriculum", "first_n", "init_heads", "add_heads", "forget_heads", "max_n", "max_epochs"),
-        *("patience", "task", "network_number", "seed", "batch_size", "test_batches"),
-    )
-    missing = needed if not isinstance(train, dict) else [name for name in needed if name not in train]
-    if missing:
-        raise InputError(f"{folder / 'config.json'} is damaged: it has no {', '.join(missing)} in 'train'")
+    Raises InputError if it is missing, lacks a setting, holds one that is none, or is of another folder.
+    """
+    path = folder / "config.json"
+    train = read_json(path).get("train")
+    names = [field.name for field in fields(TrainConfig)]
+    missing = [name for name in names if not isinstance(train, dict) or name not in train]
+    if not isinstance(train, dict) or missing:
+        raise InputError(f"{path} is damaged: it has no {', '.join(missing)} in 'train'")
+    if unknown := [name for name in train if name not in names]:
+        raise InputError(f"{path} is damaged: {', '.join(unknown)[:100]} in 'train' is no setting of tsrnn")
+    try:
+        config = TrainConfig(**train)
+    except InputError as error:
+        raise InputError(f"{path} is damaged: {error}") from error
+    if config.folder() != folder.name:
+        raise InputError(f"{path} is of {config.folder()}: call the folder that again")
     return config
 
 
@@ -295,81 +309,110 @@ def index(base_path: str | Path | None = None) -> pd.DataFrame:
 
     `variant` is the part of the name between task and number, "" for the paper's standard. `profile` is
     "paper" if the network was trained until no head was left or until it was stuck, "laptop" if we stopped
-    it. `solved N` is 0 where none was, and so is `epochs` of a run in its first epoch.
+    it, "in training" with its N where none is solved. `solved N` is 0 where none was, and so is `epochs` of
+    a run in its first epoch. Folders that are named as a network's but hold none are left out, with a
+    warning.
     """
     base = Path(base_path) if base_path is not None else default_base_path()
     rows: list[dict[str, Any]] = []
     for folder in network_folders(base):
         if not (folder / "config.json").exists():
-            continue
-        config = read_config(folder)
-        path = folder / "history.csv"
-        young = pd.DataFrame({name: [] for name in HISTORY_COLUMNS})  # in its first epoch
-        history = read_table(path, HISTORY_COLUMNS) if path.exists() else young
-        solved = history.loc[history["promoted"].astype(str) == "True", "N_max"]
-        rows.append(
-            {
-                "network": folder.name,
-                "curriculum": config["train"]["curriculum"],
-                "task": config["train"]["task"],
-                "variant": re.sub(rf"^.*_{config['train']['task']}_?|_?network_\d+$", "", folder.name),
-                "number": config["train"]["network_number"],
-                "seed": config["train"]["seed"],
-                "solved N": solved.max() if len(solved) else 0,
-                "epochs": history["epoch"].max() if len(history) else 0,
-                "minutes": history["seconds"].sum() / 60,
-                "device": ", ".join(sorted(set(history["device"]))),
-                "precision": ", ".join(history["precision"].unique()),
-                "from": origin(config["train"], history),
-                "profile": "paper" if is_at_its_limit(config["train"], history) else "laptop",
-                "checkpoints": len(checkpoints(folder)),
-            }
-        )
-    return pd.DataFrame(rows)
+            continue  # of the authors, or just being made
+        try:
+            rows.append(row_of(folder))
+        except InputError as error:
+            warnings.warn(f"left out: {error}", stacklevel=2)
+    return pd.DataFrame(rows, columns=INDEX_COLUMNS)
 
 
-def is_at_its_limit(train: dict[str, Any], history: pd.DataFrame) -> bool:
-    """Whether a run, by `train` of its config.json, would have ended where it did without a largest N."""
-    heads = (train["first_n"], train["init_heads"], train["add_heads"], train["forget_heads"])
-    first = curricula.start(train["curriculum"], *heads)
-    return curricula.is_over(first, history.to_dict("records"), None, train["max_epochs"], train["patience"])
+INDEX_COLUMNS = "network curriculum task variant number seed".split()
+INDEX_COLUMNS += ["solved N", *"epochs minutes device precision from profile checkpoints".split()]
 
 
-def origin(train: dict[str, Any], history: pd.DataFrame) -> str:
+def row_of(folder: Path) -> dict[str, Any]:
+    """The row of one network in `index`."""
+    config = read_config(folder)
+    history = read_history(folder)
+    solved = history.loc[history["promoted"], "N_max"]
+    profile = "paper" if is_at_its_limit(config, history) else "laptop"
+    if solved.empty and profile == "laptop":
+        profile = f"in training, N = {config.start().n_max}"
+    return {
+        "network": folder.name,
+        "curriculum": config.curriculum,
+        "task": config.task,
+        "variant": config.variant(),
+        "number": config.network_number,
+        "seed": config.seed,
+        "solved N": solved.max() if len(solved) else 0,
+        "epochs": len(history),
+        "minutes": history["seconds"].sum() / 60,
+        "device": ", ".join(sorted(set(history["device"]))),
+        "precision": ", ".join(history["precision"].unique()),
+        "from": origin(config, history),
+        "profile": profile,
+        "checkpoints": len(checkpoints(folder)),
+    }
+
+
+def read_history(folder: Path) -> pd.DataFrame:
+    """history.csv; no rows of a run in its first epoch. Raises InputError if it is damaged."""
+    path = folder / "history.csv"
+    if not path.exists():
+        return no_rows(HISTORY)
+    return read_table(path, HISTORY)
+
+
+def is_at_its_limit(config: TrainConfig, history: pd.DataFrame) -> bool:
+    """Whether a run would have ended where it did without a largest N."""
+    rows = history.to_dict("records")
+    return curricula.is_over(config.start(), rows, None, config.max_epochs, config.patience)
+
+
+def origin(config: TrainConfig, history: pd.DataFrame) -> str:
     """Where a network comes from: its seed, or the checkpoint of another; and what training went on from."""
-    places = [train.get("start_from") or "seed"]
+    places = [config.start_from or "seed"]
     for epoch in sorted(set(history["from_epoch"]) - {0}):
-        row = history[history["epoch"] == epoch].iloc[0]
-        places.append(f"N = {row['N_max']} (epoch {epoch})")
+        reached = history.loc[history["epoch"] == epoch, "N_max"]
+        places.append(f"N = {reached.max()} (epoch {epoch})")
     return ", ".join(places)
 
 
-def gather(networks: pd.DataFrame, base: Path, name: str) -> pd.DataFrame:
+ABOUT = ("curriculum", "task", "variant", "number", "seed")
+
+
+def gather(networks: pd.DataFrame, base: str | Path, name: str) -> pd.DataFrame:
     """The tables `{name}.parquet` or `{name}.csv` of some networks as one.
 
     Args:
         networks: rows of `index`.
         base: their folder.
-        name: history, promotions, robustness or readouts.
+        name: history, promotions, robustness, readouts or retraining.
 
     Returns:
-        What the files hold, with the network's curriculum and number before it.
+        What the files hold, with the network's curriculum, task, variant, number and seed before it.
 
     Raises:
-        InputError: a network without that file.
+        InputError: no network, or one without that file; another name.
     """
+    files = {Path(file).stem: file for file in TABLES}
+    base, file = Path(base), files[choice("table", name, files)]
+    lacking = [folder for folder in networks["network"] if not (base / folder / file).exists()]
+    if lacking or networks.empty:
+        which = f": {', '.join(lacking)}" if lacking else ""
+        raise InputError(
+            f"{len(lacking)} of {len(networks)} networks in {base} have no {file}{which}. Leave them out, or "
+            f"measure it with `tsrnn {'retrain' if name == 'retraining' else 'analyse'}`"
+        )
     tables = []
     for _, row in networks.iterrows():
-        csv, parquet = (base / row["network"] / f"{name}.{end}" for end in ("csv", "parquet"))
-        if not csv.exists() and not parquet.exists():
-            raise InputError(f"{row['network']} has no {name}: `tsrnn analyse -b {base}` measures it")
-        table = read_table(csv if csv.exists() else parquet, ())
-        tables.append(table.assign(curriculum=row["curriculum"], number=row["number"]))
+        table = read_table(base / row["network"] / file, TABLES[file])
+        tables.append(table.assign(**{column: row[column] for column in ABOUT}))
     table = pd.concat(tables, ignore_index=True)
-    return table[["curriculum", "number", *(c for c in table if c not in ("curriculum", "number"))]]
+    return table[[*ABOUT, *(column for column in table if column not in ABOUT)]]
 
 
-def kept(networks: pd.DataFrame, base: Path) -> pd.DataFrame:
+def kept(networks: pd.DataFrame, base: str | Path) -> pd.DataFrame:
     """The checkpoints of some networks (rows of `index`, in the folder `base`).
 
     Returns:
@@ -378,14 +421,14 @@ def kept(networks: pd.DataFrame, base: Path) -> pd.DataFrame:
     rows = [
         (row["curriculum"], row["number"], largest_n(path), path)
         for _, row in networks.iterrows()
-        for path in checkpoints(base / row["network"])
+        for path in checkpoints(Path(base) / row["network"])
     ]
     return pd.DataFrame(rows, columns=["curriculum", "number", "N", "path"])
 
 
-def last_checkpoint(folder: Path) -> tuple[int, int]:
+def last_checkpoint(folder: str | Path) -> tuple[int, int]:
     """N_min and N_max of the checkpoint with the largest N. Raises InputError if there is none."""
-    there = checkpoints(folder) if folder.is_dir() else []
+    there = checkpoints(folder) if Path(folder).is_dir() else []
     if not there:
         raise InputError(f"no checkpoint in {folder}")
     return trained_on(there[-1])

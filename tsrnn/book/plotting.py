@@ -32,7 +32,12 @@ def colour(curriculum: str, task: str) -> str:
 
 
 def use_style() -> None:
-    """Set the house style: transparent background, mid-grey ink, SVG in notebooks."""
+    """Set the house style: transparent background, mid-grey ink, SVG in notebooks.
+
+    It begins from matplotlib's own defaults, and in notebooks from its inline figures, whatever the
+    reader's matplotlibrc or MPLBACKEND say.
+    """
+    mpl.rcdefaults()
     mpl.rcParams.update(
         {
             "figure.facecolor": "none",
@@ -54,11 +59,13 @@ def use_style() -> None:
         }
     )
     try:
+        from IPython import get_ipython
         from matplotlib_inline.backend_inline import set_matplotlib_formats
-
+    except ImportError:  # the package without the book
+        return
+    if shell := get_ipython():
+        shell.run_line_magic("matplotlib", "inline")
         set_matplotlib_formats("svg", metadata={"Date": None})  # type: ignore[no-untyped-call]
-    except ImportError:  # not in a notebook
-        pass
 
 
 def whole_numbers(axis: Axis) -> None:

@@ -41,10 +41,16 @@ def get_networks(
             f"no folder {base}: zoo_path is a folder of trained networks, or empty for the book's"
         )
     found, what = standard(base, task, ""), "from the zoo, 500 units, trained to the paper's protocol"
-    if set(found.get("curriculum", [])) != set(KINDS):
+    kinds = [NAMES[kind] for kind in KINDS if kind in set(found["curriculum"])]
+    variant = "" if len(kinds) == len(KINDS) else most_pairs(base, task)
+    if variant:
+        found = standard(base, task, variant)
+        what = f"from the zoo, not the paper's standard but {variant.replace('_', ', ')}"
+    elif variant is None:
+        lack = f"only {kinds[0]} ones" if kinds else "none"
         base = train_pairs(task, chosen or [0], max_n=4 if quick else 6)
         found = standard(base, task, "neurons100")
-        what = "trained just now, since the zoo has none for this task: toys of 100 units, on short epochs"
+        what = f"trained just now, since the zoo has {lack} for this task: toys of 100 units, on short epochs"
     for kind in KINDS:
         there = set(found[found["curriculum"] == kind]["seed"])
         if not there >= set(chosen):
@@ -82,11 +88,18 @@ def checked(task: object, seeds: object, zoo_path: object, quick: object) -> lis
 def standard(base: Path, task: str, variant: str) -> pd.DataFrame:
     """The rows of `zoo.index` of multi-head and single-head networks for a task, of this variant only."""
     index = zoo.index(base)
-    if index.empty:
-        return index
     rows = index["curriculum"].isin(KINDS) & (index["task"] == task) & (index["variant"] == variant)
     rows &= index["solved N"] > 0  # not those that have just begun
     return index[rows].reset_index(drop=True)
+
+
+def most_pairs(base: Path, task: str) -> str | None:
+    """The variant that most networks of both curricula are of, for a task. None if there is no such one."""
+    index = zoo.index(base)
+    index = index[(index["task"] == task) & (index["solved N"] > 0)]
+    counts = index.groupby(["variant", "curriculum"]).size().unstack(fill_value=0).reindex(columns=KINDS)
+    pairs = counts.dropna().min(axis=1)
+    return str(pairs.idxmax()) if len(pairs) and pairs.max() > 0 else None
 
 
 def train_pairs(task: str, seeds: Sequence[int], max_n: int = 6) -> Path:
