@@ -22,14 +22,18 @@ help:  ## show this list (the default)
 book: $(READY)  ## run the notebooks where needed, render and check the site in _build/html
 	@mkdir -p _build
 	$(BIN)/python tools/run_notebooks.py --stored
+	TSRNN_ZOO="$(ZOO)" $(BIN)/python -m tsrnn.book.live
 	# Sphinx and its cache of executed notebooks know pages and cells only. All is made anew when anything else changes.
 	# (Chapter 10 runs chapter 1.)
+	# The live figure is no part of that: no notebook reads it, and all of it is copied below.
 	find tsrnn $(ZOO) constraints.txt book/_static notebooks/01_* -type f ! -path '*/state/*' ! -name '*.pyc' \
+	  ! -path '*/_static/live/*' \
 	  | LC_ALL=C sort | xargs -d '\n' sha256sum > _build/inputs.new
 	cmp -s _build/inputs.new _build/inputs || rm -rf _build/.jupyter_cache _build/.doctrees
 	mv _build/inputs.new _build/inputs
 	# Sphinx warns of a page only when it reads it: after a failure, all pages are read again.
 	$(BIN)/jupyter-book build . -W --keep-going || { rm -rf _build/.doctrees; exit 1; }
+	cp -r book/_static/live _build/html/_static/  # Sphinx does so only when a page has changed
 	$(BIN)/python tools/check_site.py
 
 pdf: book  ## print the whole book to _build/book.pdf, in chromium; no TeX
@@ -48,6 +52,7 @@ test: $(READY)  ## check everything: style, types, unit tests, notebooks, book, 
 	$(BIN)/python tools/run_notebooks.py
 	$(MAKE) book
 	$(BIN)/python tools/look.py
+	$(BIN)/python tools/check_live.py
 	{ set +x; } 2> /dev/null
 	echo "All checks passed. The unit tests once more:"
 	tail -n 1 _build/pytest.txt

@@ -287,14 +287,14 @@
         const x = (t + STEPS - this.log.length) * w;
         this.heads.forEach((head, row) => {
           const changed = entry.changed?.[head], wrong = !entry.right[head];
-          context.globalAlpha = changed || wrong ? 1 : entry.odd[head] ? 0.5 : 0.14;
+          context.globalAlpha = changed || wrong ? 1 : +colour(entry.odd[head] ? "odd" : "even");
           context.fillStyle = colour(changed ? "changed" : wrong ? "ink" : "accent");
           context.fillRect(x, row * h + gap, w - gap, h - 2 * gap);
         });
         context.globalAlpha = 1;
         if (entry.altered) {
           context.fillStyle = colour("ink");
-          context.fillRect(x - gap - 1, 0, 2, height);
+          context.fillRect(x - gap, 0, 1, height);
         }
       });
     }
@@ -327,7 +327,7 @@
           ${this.score(head)} of the last ${counted} right`;
       });
       this.find("right").textContent = counted ? this.score(most) : "–";
-      this.find("of").textContent = counted ? `of the last ${counted} right, N = ${this.N}` : "settling …";
+      this.find("of").textContent = counted ? `of the last ${counted} right` : "settling …";
     }
   }
 
@@ -363,7 +363,7 @@
         <div class="live-ns" aria-hidden="true"></div>
         <canvas class="live-answers" role="img" style="--rows: ${ns.length}" aria-label="Answers of every head over the last ${STEPS} steps, largest N on top; the list that follows says them for the last step."></canvas>
         <ol class="live-lamps" aria-label="Heads, largest N first"></ol>
-        ${ns.length > 1 ? "" : `<p class="live-note">Its only head was moved up from N to N + 1 again and again, and now serves N = ${N}. There is no other to ask.</p>`}
+        ${ns.length > 1 ? "" : `<p class="live-note">Its only head was moved up, from one N to the next, and now serves N = ${N}. There is no other to ask.</p>`}
       </div></div>`;
   }
 
@@ -379,29 +379,31 @@
       <div class="live-bar">
         <button data-do="remove" data-which="slowest" class="live-main" aria-pressed="false">Remove the ${FEW} slowest units</button>
         <button data-do="restore">Restore</button>
-        <span class="live-gap"></span>
-        <button data-do="play">Pause</button>
-        <button data-do="step" class="live-more">Step</button>
-        <span class="live-pair" role="group" aria-label="Feed a bit"><button data-do="bit" data-bit="0" aria-label="Feed a 0">0</button><button data-do="bit" data-bit="1" aria-label="Feed a 1">1</button></span>
-        <label class="live-speed live-more"><span class="live-hidden">Speed</span><input type="range" name="speed" min="0" max="${SPEEDS.length - 1}" value="2"><output></output></label>
+        <div class="live-time">
+          <button data-do="play">Pause</button>
+          <button data-do="step" class="live-more">Step</button>
+          <label class="live-speed live-more"><span class="live-hidden">Speed</span><input type="range" name="speed" min="0" max="${SPEEDS.length - 1}" value="2"><output></output></label>
+          <span class="live-pair" role="group" aria-label="Next bit"><span>next bit</span><button data-do="bit" data-bit="0" aria-label="Feed a 0">0</button><button data-do="bit" data-bit="1" aria-label="Feed a 1">1</button></span>
+        </div>
       </div>
       <div class="live-strip" role="toolbar" aria-label="The last ${BITS} bits, newest last. Press one to let it have been the other."></div>
-      <div class="live-panels">${Object.entries(networks).map(([kind, stored]) => panelHtml(kind, stored, id)).join("")}</div>
-      <ul class="live-legend" aria-label="Colours"><li class="live-k-odd">odd</li><li class="live-k-even">even</li><li class="live-k-wrong">wrong</li><li class="live-k-changed">changed</li><li class="live-k-gone">removed</li></ul>
-      <p class="live-status" role="status"></p>
+      <p class="live-small live-under"><span>Shaded: the last ${N} bits. Press a bit to flip it.</span><span>now</span></p>
+      <div class="live-panels">${Object.entries(networks).map(([kind, stored]) => panelHtml(kind, stored, id)).join("")}
+      <div class="live-words"><ul class="live-legend" aria-label="Colours"><li class="live-k-odd">odd</li><li class="live-k-even">even</li><li class="live-k-wrong">wrong</li><li class="live-k-changed">changed</li><li class="live-k-gone">removed</li></ul>
+      <p class="live-status" role="status"></p></div></div>
       <div class="live-hands live-more">
         <fieldset><legend>Take units away</legend>
           <p><button data-do="remove" data-which="fastest" aria-pressed="false">the ${FEW} fastest</button> <button data-do="remove" data-which="random" aria-pressed="false">${FEW} at random</button></p>
           <p>or units ${number("from", "first unit, counted from the slowest", 1, H, 1)} to ${number("to", "last unit, counted from the slowest", 1, H, FEW)} <button data-do="remove" data-which="range" aria-pressed="false">Remove</button></p>
           <p class="live-small">counted from the slowest; or drag along the strip of τ beside a map.</p></fieldset>
+        <fieldset><legend>Alter what is remembered</legend>
+          <p><button data-do="shift" data-what="bit">the bit</button> of ${number("lag", "steps ago", 0, BITS - 1, 0)} steps ago</p>
+          <p><button data-do="shift" data-what="sum">the sum</button> of the last ${number("m", "bits in the sum", 2, N, 5)} bits</p>
+          <p class="live-small">The bits stay as they were. Only the state is moved, as if this one thing had been otherwise. To flip the bit itself, press it above.</p></fieldset>
         <fieldset><legend>Disturb what is learnt</legend>
           ${slider("W", "weights W, ε =", last)}${slider("tau", "time constants τ, ε =", last)}${slider("noise", "noise in the activity", NOISES.length - 1)}
           <p><label class="live-tick"><input type="checkbox" name="allOne"> all τ = 1</label> <button data-do="draw">Another draw</button></p>
           <p class="live-small live-published"></p></fieldset>
-        <fieldset><legend>Alter what is remembered</legend>
-          <p><button data-do="shift" data-what="bit">the bit</button> of ${number("lag", "steps ago", 0, BITS - 1, 0)} steps ago</p>
-          <p><button data-do="shift" data-what="sum">the sum</button> of the last ${number("m", "bits in the sum", 2, N, 5)} bits</p>
-          <p class="live-small">The bits stay as they were. Only the state is moved, as if this one thing had been otherwise. To flip a bit itself, press it above.</p></fieldset>
       </div>`;
   }
 
@@ -634,14 +636,14 @@
 
     flip(lag) {
       for (const panel of this.panels) panel.flip(lag);
-      this.follow(`The bit of ${lag} ${lag === 1 ? "step" : "steps"} before was the other one`, "whose window holds it", lag);
+      this.follow("Flipped a bit that both networks saw", "Answers with this bit in their window", lag);
     }
 
     shift(what) {
       const index = Math.max(what === "sum" ? 2 : 0, Math.min(this.data.N, +this.input(what === "sum" ? "m" : "lag").value));
       for (const panel of this.panels) panel.shift({ what, index }, this.bits);
-      if (what === "sum") this.follow(`The sum of the last ${index} bits altered in the state`, "on a ladder's staircase", null);
-      else this.follow(`The bit of ${index} steps ago altered in the state`, "that a delay line would change", null);
+      if (what === "sum") this.follow(`Altered the memory of the sum of the last ${index} bits`, "Answers on the staircase of a ladder", null);
+      else this.follow(`Altered the memory of the bit of ${index} steps ago`, "Answers that a delay line would get wrong", null);
     }
 
     // Let time go on until the altered past no longer counts, then stop to look
@@ -654,11 +656,11 @@
     finish() {
       const { what, expected } = this.told;
       const each = this.panels.map(({ element, twin: { counts } }) =>
-        `${element.querySelector("b").textContent.toLowerCase()} ${counts.hits} of ${counts.expected}, and ${counts.others} others`);
+        `${element.querySelector("b").textContent.toLowerCase()} ${counts.hits} of ${counts.expected} (and ${counts.others} elsewhere)`);
       for (const panel of this.panels) panel.twin = null;
       this.fast = null;
       this.play(false);
-      this.say(`${what}. Changed answers among those ${expected}: ${each.join("; ")}. Paused.`);
+      this.say(`${what}. ${expected}, changed: ${each.join(", ")}. Paused.`);
     }
 
     // ------------------------------------------------------------------------------------------ showing
