@@ -1,132 +1,10 @@
 "use strict";
 // The live network: two trained networks that run in the page, on the same bits, for the reader to damage.
 //
-// A plain script without dependencies, so that it works from file://. `networks.js`, which `make book` writes
-// (tsrnn/book/live.py), sets TSRNN_LIVE; every <div class="live"> of a page becomes a copy of the figure.
-// From top to bottom: numbers, the network, a panel for each network, the figure around both.
-// tools/check_live.py compares what runs here with tsrnn.
+// `networks.js`, which `make book` writes (tsrnn/book/live.py), sets TSRNN_LIVE; `model.js` makes networks of it; here
+// every <div class="live"> becomes a figure: a panel for each network, and the controls around both.
 (() => {
-  // ------------------------------------------------------------------------------------------------ numbers
-
-  const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer;
-  const floats = (text) => new Float32Array(bytes(text));
-  const halves = (text) => Float32Array.from(new Uint16Array(bytes(text)), half);
-
-  function half(h) {
-    const exponent = (h >> 10) & 31, fraction = h & 1023;
-    const size = exponent ? (1024 + fraction) * 2 ** (exponent - 25) : fraction * 2 ** -24;
-    return h & 0x8000 ? -size : size;
-  }
-
-  // Uniform numbers in [0, 1) from a seed (mulberry32): the same damage twice, if asked for
-  function uniform(seed) {
-    return () => {
-      seed = (seed + 0x6d2b79f5) | 0;
-      let x = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-      x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x;
-      return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32;
-    };
-  }
-
-  // Box and Muller's way to normal numbers
-  const normal = (u) => Math.sqrt(-2 * Math.log(1 - u())) * Math.cos(2 * Math.PI * u());
-  const norm = (x) => Math.sqrt(x.reduce((sum, v) => sum + v * v, 0));
-  const range = (from, to) => Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
-
-  // ------------------------------------------------------------------------------------------------ network
-
-  class Network {
-    constructor(stored) {
-      this.ns = stored.ns;
-      this.W = halves(stored.W);
-      for (const name of ["tau", "rank_tau", "bias", "w_in", "head_weight", "head_bias"])
-        this[name] = floats(stored[name]);
-      this.H = this.tau.length;
-      this.slowestFirst = range(0, this.H).sort((i, j) => this.rank_tau[j] - this.rank_tau[i]);
-      this.damage({});
-    }
-
-    // The damage of the paper's section 3.4, all from the network as trained:
-    //   units removed:  no weights to or from them, from the input, or to any head
-    //   W perturbed:    W + ε ‖W‖/‖D‖ D, D normal, no self-connections
-    //   τ perturbed:    max(τ, 1) + ε ‖τ‖/‖D‖ D, D = |normal|, so that no unit gets faster
-    // and, which the paper does not do, all τ = 1. `draw` is the seed of D.
-    damage({ removed = [], W = 0, tau = 0, draw = 1, allOne = false }) {
-      const { H } = this, u = uniform(draw);
-      const times = (epsilon, x, d) => (epsilon * norm(x)) / norm(d);
-      const dTau = this.tau.map(() => Math.abs(normal(u)));
-      const dW = W ? this.W.map((_, at) => (at % (H + 1) ? normal(u) : 0)) : null; // every (H + 1)th: diagonal
-      const byTau = times(tau, this.tau, dTau), byW = W ? times(W, this.W, dW) : 0;
-      this.alive = new Uint8Array(H).fill(1);
-      for (const i of removed) this.alive[i] = 0;
-      this.M = new Float32Array(H * H);
-      this.u = [new Float32Array(H), new Float32Array(H)];
-      for (let i = 0; i < H; i++) {
-        if (!this.alive[i]) continue;
-        const a = 1 / (allOne ? 1 : Math.max(1, this.tau[i] + byTau * dTau[i]));
-        for (let j = 0, at = i * H; j < H; j++, at++)
-          if (this.alive[j]) this.M[at] = a * (this.W[at] + (W ? byW * dW[at] : 0));
-        this.M[i * H + i] = 1 - a;
-        for (const s of [0, 1]) this.u[s][i] = a * (this.bias[i] + this.w_in[i] * s);
-      }
-      this.kept = null;
-    }
-
-    // r(t) = φ[(1 − 1/τ) r(t−1) + (1/τ)(W r(t−1) + b + w_in s(t))], φ the leaky ReLU. As in tsrnn/model.py that is
-    // φ[M r(t−1) + u(s)], with M = (I − A) + A W, u(s) = A (b + w_in s), A = diag(1/τ).
-    step(r, s, noise) {
-      const { H, M, alive } = this, u = this.u[s], next = new Float32Array(H);
-      for (let i = 0; i < H; i++) {
-        let x = u[i];
-        for (let j = 0, at = i * H; j < H; j++, at++) x += M[at] * r[j];
-        next[i] = x > 0 ? x : 0.01 * x;
-      }
-      if (noise) for (let i = 0; i < H; i++) next[i] += alive[i] * noise[i];
-      return next;
-    }
-
-    // What each head answers in a state: whether the number of ones among the last N bits is odd
-    answers(r) {
-      const { H, alive, head_weight, head_bias } = this;
-      return this.ns.map((_, head) => {
-        let x = head_bias[head];
-        for (let i = 0, at = head * H; i < H; i++, at++) x += alive[i] * head_weight[at] * r[i];
-        return x > 0;
-      });
-    }
-
-    initial(u = Math.random) {
-      return Float32Array.from(this.tau, () => 0.1 * u());
-    }
-
-    // All answers to these bits, a row for each step
-    run(bits, r = this.initial()) {
-      return bits.map((s) => this.answers((r = this.step(r, s))));
-    }
-
-    // States on fair bits
-    sample(steps) {
-      const u = uniform(7), bits = range(0, steps).map(() => (u() < 0.5 ? 0 : 1));
-      let r = this.initial(u);
-      return { bits, states: bits.map((s) => (r = this.step(r, s))) };
-    }
-
-    // By what the mean state differs where something about the past is 1 and where it is 0 (chapter 9). `thing` is
-    // { what: "bit", index: so many steps ago } or { what: "sum", index: of so many bits }.
-    direction(thing) {
-      this.kept ??= this.sample(1500);
-      const { bits, states } = this.kept, sums = [0, 1].map(() => new Float64Array(this.H)), counts = [0, 0];
-      for (let t = 100; t < bits.length; t++) {
-        const value = valueOf(thing, bits.slice(0, t + 1));
-        counts[value]++;
-        for (let i = 0; i < this.H; i++) sums[value][i] += states[t][i];
-      }
-      return Float32Array.from(this.tau, (_, i) => sums[1][i] / counts[1] - sums[0][i] / counts[0]);
-    }
-  }
-
-  const parity = (bits, n) => bits.slice(-n).reduce((sum, bit) => sum ^ bit, 0);
-  const valueOf = ({ what, index }, bits) => (what === "bit" ? bits.at(-1 - index) : parity(bits, index));
+  const { Network, parity, valueOf, uniform, normal, range, floats } = window.live;
 
   // ------------------------------------------------------------------------------------------------ one panel
 
@@ -249,11 +127,11 @@
     // -------------------------------------------------------------------------------------------- drawing
 
     draw(selected) {
-      const style = getComputedStyle(this.element);
-      const colour = (name) => style.getPropertyValue(`--live-${name}`).trim();
-      this.drawMap(rgb(colour("paper")), rgb(colour("accent")), rgb(colour("bright")), rgb(colour("gone")));
-      this.drawAnswers(colour);
-      this.drawTau(colour, selected);
+      const style = getComputedStyle(this.element), names = ["paper", "ink", "accent", "bright", "gone", "changed", "odd", "even"];
+      const colours = Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--live-${name}`).trim()]));
+      this.drawMap(...["paper", "accent", "bright", "gone"].map((name) => rgb(colours[name])));
+      this.drawAnswers(colours);
+      this.drawTau(colours, selected);
       this.drawLamps();
     }
 
@@ -279,7 +157,7 @@
     }
 
     // Heads by time: dark for odd, pale for even, a black (in the dark: white) block for a wrong answer
-    drawAnswers(colour) {
+    drawAnswers(colours) {
       const canvas = this.find("answers"), { context, width, height } = fitted(canvas);
       const w = width / STEPS, h = height / this.heads.length, gap = Math.min(1, w / 6);
       context.clearRect(0, 0, width, height);
@@ -287,29 +165,29 @@
         const x = (t + STEPS - this.log.length) * w;
         this.heads.forEach((head, row) => {
           const changed = entry.changed?.[head], wrong = !entry.right[head];
-          context.globalAlpha = changed || wrong ? 1 : +colour(entry.odd[head] ? "odd" : "even");
-          context.fillStyle = colour(changed ? "changed" : wrong ? "ink" : "accent");
+          context.globalAlpha = changed || wrong ? 1 : +colours[entry.odd[head] ? "odd" : "even"];
+          context.fillStyle = colours[changed ? "changed" : wrong ? "ink" : "accent"];
           context.fillRect(x, row * h + gap, w - gap, h - 2 * gap);
         });
         context.globalAlpha = 1;
         if (entry.altered) {
-          context.fillStyle = colour("ink");
+          context.fillStyle = colours.ink;
           context.fillRect(x - gap, 0, 1, height);
         }
       });
     }
 
     // τ of each unit beside the map, from 1 on
-    drawTau(colour, selected) {
+    drawTau(colours, selected) {
       const canvas = this.find("tau"), { context, width, height } = fitted(canvas);
       const { network, tauMax } = this, { H, slowestFirst, tau, alive } = network;
       context.clearRect(0, 0, width, height);
       slowestFirst.forEach((i, rank) => {
-        context.fillStyle = colour(alive[i] ? "accent" : "gone");
+        context.fillStyle = colours[alive[i] ? "accent" : "gone"];
         context.fillRect(0, (rank * height) / H, 2 + ((tau[i] - 1) / (tauMax - 1)) * (width - 4), height / H + 0.5);
       });
       if (selected) {
-        context.fillStyle = colour("ink");
+        context.fillStyle = colours.ink;
         context.globalAlpha = 0.3;
         context.fillRect(0, (selected[0] * height) / H, width, Math.max(2, ((selected[1] - selected[0]) * height) / H));
         context.globalAlpha = 1;
@@ -442,8 +320,7 @@
       this.bits = [...this.bits.slice(-4 * STEPS), bit];
       for (const panel of this.panels) panel.advance(this.bits, NOISES[this.input("noise").value]);
       if (this.flipped !== null) this.flipped++;
-      const { twin, N } = this.panels[0];
-      if (twin && twin.step > N + 1) this.finish();
+      if (this.isOver()) this.finish();
     }
 
     // So many steps fast, then go on as before. At once for readers who want no motion.
@@ -452,7 +329,7 @@
         for (let i = 0; i < steps; i++) this.advance();
         then?.();
       } else this.fast = { steps, rate, then };
-      this.draw();
+      this.show();
     }
 
     tick(now) {
@@ -468,6 +345,7 @@
           const { then } = this.fast;
           this.fast = null;
           then?.();
+          this.show();
         }
       }
       if (moved) this.draw();
@@ -490,7 +368,7 @@
 
     listen() {
       const actions = {
-        play: () => this.play(!this.running),
+        play: () => this.play(!this.moves()),
         step: () => this.feed(),
         bit: ({ bit }) => this.feed(+bit),
         remove: ({ which }) => this.remove(which),
@@ -559,6 +437,10 @@
       canvas.addEventListener("pointercancel", () => (from = this.selected = null));
     }
 
+    moves() {
+      return this.running || Boolean(this.fast);
+    }
+
     play(on) {
       this.running = on;
       this.fast = null;
@@ -592,7 +474,10 @@
       const ranks = {
         slowest: () => range(0, few),
         fastest: () => range(H - few, H),
-        range: () => range(Math.max(0, this.input("from").value - 1), Math.min(H, +this.input("to").value)),
+        range: () => {
+          const [first, last] = [+this.input("from").value, +this.input("to").value].sort((x, y) => x - y);
+          return range(Math.max(0, first - 1), Math.min(H, last));
+        },
         random: () => [...range(0, H)].map((rank) => [u(), rank]).sort(([x], [y]) => x - y).slice(0, few).map(([, rank]) => rank),
       };
       return (ranks[this.removal]?.() ?? []).map((rank) => slowestFirst[rank]);
@@ -613,7 +498,6 @@
         this.gone = units.length;
       }
       this.flipped = null;
-      this.show();
       this.burst(SETTLE + TALLY, 80, () => this.say(`${this.damages()}: ${this.scores()}.`));
     }
 
@@ -650,7 +534,12 @@
     follow(what, expected, lag) {
       this.flipped = lag;
       this.told = { what, expected };
-      this.burst(this.panels[0].N + 2 - (lag ?? 0), 8);
+      if (this.isOver()) this.finish();
+      else this.burst(this.data.N + 1 - (lag ?? 0), 8);
+    }
+
+    isOver() {
+      return this.panels[0].twin?.step > this.data.N + 1;
     }
 
     finish() {
@@ -676,7 +565,7 @@
         const lag = BITS - 1 - at, bit = this.bits.at(-1 - lag), text = String(bit);
         if (button.textContent !== text) button.textContent = text;
         button.className = `${lag < N ? "live-window" : ""}${bit ? " live-one" : ""}${lag === this.flipped ? " live-flipped" : ""}`;
-        button.ariaLabel = `${bit}, ${lag} steps ago: flip`;
+        button.setAttribute("aria-label", `${bit}, ${lag} steps ago: flip`);
       });
     }
 
@@ -685,13 +574,13 @@
       const output = (name, text) => {
         const input = this.input(name);
         input.parentNode.querySelector("output").textContent = text;
-        input.ariaValueText = text;
+        input.setAttribute("aria-valuetext", text);
       };
       output("speed", `${SPEEDS[this.input("speed").value]} steps/s`);
       for (const what of ["W", "tau"]) output(what, short(this.epsilon(what)));
       output("noise", `${NOISES[this.input("noise").value]} SD`);
-      this.root.querySelector("[data-do=play]").textContent = this.running ? "Pause" : "Run";
-      for (const button of this.root.querySelectorAll("[data-which]")) button.ariaPressed = this.removal === button.dataset.which;
+      this.root.querySelector("[data-do=play]").textContent = this.moves() ? "Pause" : "Run";
+      for (const button of this.root.querySelectorAll("[data-which]")) button.setAttribute("aria-pressed", this.removal === button.dataset.which);
       this.root.querySelector(".live-published").textContent = this.published();
       this.draw();
     }
@@ -712,10 +601,9 @@
   // ------------------------------------------------------------------------------------------------ start
 
   const data = window.TSRNN_LIVE;
-  const usable = data && Object.keys(data.networks).length;
-  window.live = { figures: [], network: (kind) => new Network(data.networks[kind]) }; // for tools/check_live.py
-  if (usable) {
-    const roots = [...document.querySelectorAll(".live")];
-    window.live.figures = roots.map((root, i) => new Figure(root, data, i));
-  } else for (const root of document.querySelectorAll(".live")) root.textContent = "There is no network to run here: the zoo that this book was built from holds none of both kinds.";
+  // A page of several pages, as `make pdf` makes, has several of each script.
+  for (const root of document.querySelectorAll(".live:not(.live-ready)")) {
+    if (Object.keys(data.networks).length) window.live.figures.push(new Figure(root, data, window.live.figures.length));
+    else root.textContent = "No network runs here: this book was built from a zoo that holds none of both kinds for one N.";
+  }
 })();
