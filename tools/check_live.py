@@ -154,7 +154,7 @@ def controls(browser: Browser) -> list[str]:
 
     slider = page.locator("[name=W]")
     slider.press("End")
-    failures += expect(f"W is not perturbed: {status(page)}", status(page).startswith("W perturbed"))
+    failures += expect(f"W is not perturbed: {status(page)}", status(page).startswith("With W perturbed"))
     page.locator("[data-do=restore]").click()
 
     strip = page.locator(".live-strip button")

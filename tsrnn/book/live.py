@@ -16,7 +16,7 @@ from torch import Tensor
 
 from tsrnn import InputError, zoo
 from tsrnn.analysis.interventions import TAU_EPSILONS, WEIGHT_EPSILONS
-from tsrnn.book.paper import PERTURBED
+from tsrnn.book.paper import PERTURBED, published
 from tsrnn.files import write_atomically
 from tsrnn.model import LeakyRNN
 
@@ -24,6 +24,8 @@ SCRIPT = Path(__file__).parents[2] / "book" / "_static" / "live" / "networks.js"
 KINDS = {"multi": "cumulative", "single": "single"}
 # Where both kinds have learnt, and differ; the mechanisms of chapter 9 are clearest there, too.
 PREFERRED = 20
+# Where damage is published in full
+PUBLISHED_N = 30
 
 
 def chosen(base: Path) -> tuple[int, dict[str, Path]]:
@@ -73,31 +75,41 @@ def perturbations() -> dict[str, dict[str, list[float | None]]]:
 
     The published ε are known to four digits, and None stands where no value is known.
     """
-    found = {}
+    found: dict[str, dict[str, list[float | None]]] = {}
     for what, epsilons in (("W", WEIGHT_EPSILONS), ("tau", TAU_EPSILONS)):
-        chosen = [e for e in epsilons if 0.009 < e < 3]
-        known = {name: PERTURBED[kind, what] for name, kind in KINDS.items()}
-        beside = {
-            name: [
-                next((v for e, v in values.items() if isclose(e, mine, rel_tol=0.01)), None)
-                for mine in chosen
+        offered = [float(e) for e in epsilons if 0.009 < e < 3]
+        found[what] = {"epsilon": [*offered]}
+        for name, kind in KINDS.items():
+            known = PERTURBED[kind, what].items()
+            found[what][name] = [
+                next((value for e, value in known if isclose(e, mine, rel_tol=0.01)), None)
+                for mine in offered
             ]
-            for name, values in known.items()
-        }
-        found[what] = {"epsilon": [float(e) for e in chosen]} | beside
     return found
 
 
+def removals() -> dict[str, dict[str, float | None]]:
+    """The published relative accuracy of each kind without one of the slowest, or of the fastest, units."""
+    return {
+        which: {
+            name: published(kind, "parity", f"without {which}", PUBLISHED_N) for name, kind in KINDS.items()
+        }
+        for which in ("slowest", "fastest")
+    }
+
+
 def write_script(path: Path = SCRIPT, base: Path | None = None) -> Path:
-    """Write the script, with an empty list of networks where the zoo has none that can be shown."""
-    data: dict[str, Any] = {"networks": {}}
+    """Write the script, without networks where the zoo has none that can be shown."""
+    data: dict[str, Any] = {}
     try:
         n, paths = chosen(base or zoo.default_base_path())
+        models = {name: zoo.load_checkpoint(path) for name, path in paths.items()}
         networks = {
-            name: {"from": f"{p.parent.name}/{p.name}"} | for_the_page(zoo.load_checkpoint(p))
-            for name, p in paths.items()
+            name: {"from": f"{path.parent.name}/{path.name}"} | for_the_page(models[name])
+            for name, path in paths.items()
         }
-        data = {"N": n, "networks": networks, "perturbations": perturbations()}
+        beside = {"publishedN": PUBLISHED_N, "removals": removals(), "perturbations": perturbations()}
+        data = {"N": n, "neurons": models["multi"].architecture.neurons, "networks": networks} | beside
     except InputError as error:
         print(f"live page without networks: {error}")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -49,28 +49,37 @@
     //   τ perturbed:    max(τ, 1) + ε ‖τ‖/‖D‖ D, D = |normal|, so that no unit gets faster
     // and, which the paper does not do, all τ = 1. `draw` is the seed of D.
     damage({ removed = [], W = 0, tau = 0, draw = 1, allOne = false }) {
-      const { H } = this, u = uniform(draw);
-      const times = (epsilon, x, d) => (epsilon * norm(x)) / norm(d);
-      const dTau = this.tau.map(() => Math.abs(normal(u)));
-      const dW = W ? this.W.map((_, at) => (at % (H + 1) ? normal(u) : 0)) : null; // every (H + 1)th: diagonal
-      const byTau = times(tau, this.tau, dTau), byW = W ? times(W, this.W, dW) : 0;
+      const { H } = this, D = W || tau ? this.directions(draw) : null;
+      const byW = W && (W * norm(this.W)) / norm(D.W), byTau = tau && (tau * norm(this.tau)) / norm(D.tau);
       this.alive = new Uint8Array(H).fill(1);
       for (const i of removed) this.alive[i] = 0;
       this.M = new Float32Array(H * H);
       this.u = [new Float32Array(H), new Float32Array(H)];
       for (let i = 0; i < H; i++) {
         if (!this.alive[i]) continue;
-        const a = 1 / (allOne ? 1 : Math.max(1, this.tau[i] + byTau * dTau[i]));
+        const a = 1 / (allOne ? 1 : this.tau[i] + (byTau && byTau * D.tau[i])); // τ is here max(τ, 1) already
         for (let j = 0, at = i * H; j < H; j++, at++)
-          if (this.alive[j]) this.M[at] = a * (this.W[at] + (W ? byW * dW[at] : 0));
+          if (this.alive[j]) this.M[at] = a * (this.W[at] + (byW && byW * D.W[at]));
         this.M[i * H + i] = 1 - a;
         for (const s of [0, 1]) this.u[s][i] = a * (this.bias[i] + this.w_in[i] * s);
       }
       this.kept = null;
     }
 
-    // r(t) = φ[(1 − 1/τ) r(t−1) + (1/τ)(W r(t−1) + b + w_in s(t))], φ the leaky ReLU. As in tsrnn/model.py that is
-    // φ[M r(t−1) + u(s)], with M = (I − A) + A W, u(s) = A (b + w_in s), A = diag(1/τ).
+    // Where to push W and τ, kept until another draw is asked for
+    directions(draw) {
+      if (this.D?.draw !== draw) {
+        const u = uniform(draw), diagonal = (at) => at % (this.H + 1) === 0;
+        const tau = this.tau.map(() => Math.abs(normal(u)));
+        this.D = { draw, tau, W: this.W.map((_, at) => (diagonal(at) ? 0 : normal(u))) };
+      }
+      return this.D;
+    }
+
+    // One step of the paper's equation, φ the leaky ReLU, b + b_in the `bias`:
+    //   r(t) = φ[(1 − 1/τ) r(t−1) + (1/τ)(W r(t−1) + b + w_in s(t) + b_in)]
+    // which is, as in tsrnn/model.py, φ[M r(t−1) + u(s)], with A = diag(1/τ), M = (I − A) + A W and
+    // u(s) = A (b + b_in + w_in s).
     step(r, s, noise) {
       const { H, M, alive } = this, u = this.u[s], next = new Float32Array(H);
       for (let i = 0; i < H; i++) {
@@ -96,7 +105,7 @@
       return Float32Array.from(this.tau, () => 0.1 * u());
     }
 
-    // All answers to these bits, a row for each step
+    // The answers to these bits, a row for each step
     run(bits, r = this.initial()) {
       return bits.map((s) => this.answers((r = this.step(r, s))));
     }
@@ -125,5 +134,5 @@
   const parity = (bits, n) => bits.slice(-n).reduce((sum, bit) => sum ^ bit, 0);
   const valueOf = ({ what, index }, bits) => (what === "bit" ? bits.at(-1 - index) : parity(bits, index));
 
-  window.live ??= { figures: [], Network, parity, valueOf, uniform, normal, range, floats };
+  window.live ??= { figures: [], Network, parity, valueOf, uniform, normal, range };
 })();
