@@ -59,7 +59,7 @@
         ${range(0, BITS).map((at) => `<button tabindex="${at < BITS - 1 ? -1 : 0}"></button>`).join("")}</div>
       <p class="live-small live-under"><span>Shaded: the last ${N} bits. Press a bit to flip it.</span><span>now</span></p>
       <div class="live-panels">${panels.map(([kind, stored]) => panelHtml(kind, stored, `${id}-${kind}`)).join("")}
-        <div>
+        <div class="live-words">
           <ul class="live-legend" aria-label="Colours">
             ${legend.map((key) => `<li class="live-k-${key}">${words[key] ?? key}</li>`).join("")}</ul>
           <p class="live-status" role="status"></p>
@@ -404,13 +404,13 @@
     published() {
       const { removals, perturbations } = this.data, percent = (share) => `${Math.round(100 * Math.max(0, share))} %`;
       const known = (what, found) => (found?.multi ?? null) === null ? [] :
-        [`${what}: multi-head ${percent(found.multi)}, single-head ${percent(found.single)}`];
+        [`${what}, multi-head networks keep ${percent(found.multi)}, single-head ones ${percent(found.single)}`];
       const pushed = ["W", "tau"].flatMap((what) => {
         const at = this.input(what).value - 1, { multi, single } = perturbations[what];
-        return known(`${what === "W" ? "W" : "τ"} perturbed`, { multi: multi[at], single: single[at] });
+        return known(`with ${what === "W" ? "W" : "τ"} perturbed so much`, { multi: multi[at], single: single[at] });
       });
-      const all = [...known(`one of the ${FEW} ${this.removal} units removed`, removals[this.removal]), ...pushed];
-      const where = `In the paper, N = ${this.data.publishedN}, kept of the accuracy above chance`;
+      const all = [...known(`without one of the ${FEW} ${this.removal} units`, removals[this.removal]), ...pushed];
+      const where = `In the paper, at N = ${this.data.publishedN}, of their accuracy above chance`;
       return all.length ? `${where}: ${all.join("; ")}.` : "";
     }
   }

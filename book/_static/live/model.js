@@ -120,7 +120,7 @@
     // By what the mean state differs where something about the past is 1 and where it is 0 (chapter 9). `thing` is
     // { what: "bit", index: so many steps ago } or { what: "sum", index: of so many bits }.
     direction(thing) {
-      this.kept ??= this.sample(1500);
+      this.kept ??= this.sample(1000);
       const { bits, states } = this.kept, sums = [0, 1].map(() => new Float64Array(this.H)), counts = [0, 0];
       for (let t = 100; t < bits.length; t++) {
         const value = valueOf(thing, bits.slice(0, t + 1));
