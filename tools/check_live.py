@@ -152,9 +152,14 @@ def controls(browser: Browser) -> list[str]:
     failures += expect("Run does not run", play.inner_text() == "Pause" and after[-4:-1] != list("0110"))
     play.press("Enter")
 
-    slider = page.locator("[name=W]")
-    slider.press("End")
-    failures += expect(f"W is not perturbed: {status(page)}", status(page).startswith("With W perturbed"))
+    for name, says in {"W": "With W perturbed", "tau": "With τ perturbed", "noise": "With noise"}.items():
+        page.locator(f"[name={name}]").press("End")
+        failures += expect(f"{name}: {status(page)}", status(page).startswith(says))
+        finite = page.evaluate("live.figures[0].panels.every(panel => panel.r.every(Number.isFinite))")
+        failures += expect(f"{name}: activity that is not finite", finite)
+        page.locator("[data-do=restore]").click()
+    page.locator("[name=allOne]").press("Space")
+    failures += expect(f"all τ = 1: {status(page)}", status(page).startswith("With all τ = 1"))
     page.locator("[data-do=restore]").click()
 
     strip = page.locator(".live-strip button")

@@ -15,7 +15,7 @@
 
   const button = (what, text, more = "") => `<button data-do="${what}" ${more}>${text}</button>`;
   const remove = (which, text, more = "") => button("remove", text, `data-which="${which}" aria-pressed="false" ${more}`);
-  const slider = (name, label, last) => `<label class="live-slider"><span>${label} <output></output></span>
+  const slider = (name, label, last) => `<label class="live-slider"><span>${label} <b class="live-value" aria-hidden="true"></b></span>
     <input type="range" name="${name}" min="0" max="${last}" value="0"></label>`;
   const number = (name, label, min, max, value) =>
     `<input type="number" name="${name}" aria-label="${label}" min="${min}" max="${max}" value="${value}">`;
@@ -42,15 +42,15 @@
 
   function figureHtml({ N, neurons, networks, perturbations }, id) {
     const last = perturbations.W.epsilon.length, panels = Object.entries(networks);
-    const legend = ["odd", "even", "wrong", "changed", "gone"];
-    const words = { gone: "removed" };
+    const legend = { odd: "odd", even: "even", wrong: "wrong", changed: "changed", gone: "removed" };
+    const keys = Object.entries(legend).map(([key, text]) => `<li class="live-k-${key}">${text}</li>`).join("");
     return `
       <div class="live-bar">
         ${remove("slowest", `Remove the ${FEW} slowest units`, 'class="live-main"')} ${button("restore", "Restore")}
         <div class="live-time">
           ${button("play", "Pause")} ${button("step", "Step", 'class="live-more"')}
           <label class="live-speed live-more"><span class="live-hidden">Speed</span>
-            <input type="range" name="speed" min="0" max="${SPEEDS.length - 1}" value="2"><output></output></label>
+            <input type="range" name="speed" min="0" max="${SPEEDS.length - 1}" value="2"><b class="live-value" aria-hidden="true"></b></label>
           <span class="live-pair" role="group" aria-label="Next bit"><span>next bit</span>
             ${[0, 1].map((bit) => button("bit", bit, `data-bit="${bit}" aria-label="Feed a ${bit}"`)).join("")}</span>
         </div>
@@ -60,8 +60,7 @@
       <p class="live-small live-under"><span>Shaded: the last ${N} bits. Press a bit to flip it.</span><span>now</span></p>
       <div class="live-panels">${panels.map(([kind, stored]) => panelHtml(kind, stored, `${id}-${kind}`)).join("")}
         <div class="live-words">
-          <ul class="live-legend" aria-label="Colours">
-            ${legend.map((key) => `<li class="live-k-${key}">${words[key] ?? key}</li>`).join("")}</ul>
+          <ul class="live-legend" aria-label="Colours">${keys}</ul>
           <p class="live-status" role="status"></p>
           <p class="live-small live-published"></p>
         </div>
@@ -100,6 +99,7 @@
       this.removal = null; // "slowest", "fastest", "random" or "range"
       this.flipped = null; // so many steps ago
       this.fast = null; // a burst that is under way
+      this.due = 0; // steps that should have been made by now
       this.drawn = 1; // the seed of all that is random in the damage
       this.running = !still.matches;
       this.strip = this.root.querySelector(".live-strip");
@@ -144,7 +144,7 @@
       const elapsed = Math.min(0.1, (now - (this.last ?? now)) / 1000);
       this.last = now;
       const rate = this.fast?.rate ?? (this.running ? SPEEDS[this.input("speed").value] : 0);
-      this.due = rate ? (this.due ?? 0) + rate * elapsed : 0;
+      this.due = rate && this.due + rate * elapsed;
       let moved = false;
       for (; this.due >= 1; this.due--) {
         this.advance();
@@ -152,16 +152,20 @@
         if (this.fast && --this.fast.steps === 0) this.landed();
       }
       if (moved) this.draw();
-      if (this.visible) requestAnimationFrame((t) => this.tick(t));
+      this.wait();
+    }
+
+    wait() {
+      if (this.visible) this.frame = requestAnimationFrame((now) => this.tick(now));
     }
 
     // Runs while it can be seen; new colours when the theme changes, new sizes with the window
     watch() {
       new IntersectionObserver(([entry]) => {
-        const before = this.visible;
+        cancelAnimationFrame(this.frame);
         this.visible = entry.isIntersecting;
         this.last = undefined;
-        if (this.visible && !before) requestAnimationFrame((t) => this.tick(t));
+        this.wait();
       }).observe(this.root);
       new MutationObserver(() => this.draw()).observe(document.documentElement, { attributeFilter: ["data-theme"] });
       new ResizeObserver(() => this.draw()).observe(this.root);
@@ -219,7 +223,7 @@
         const { top, height } = canvas.getBoundingClientRect();
         return Math.min(H, Math.max(0, Math.round(((event.clientY - top) / height) * H)));
       };
-      const chosen = (event) => [from, rank(event)].sort((x, y) => x - y);
+      const chosen = (event) => [from ?? rank(event), rank(event)].sort((x, y) => x - y);
       canvas.addEventListener("pointerdown", (event) => {
         from = rank(event);
         canvas.setPointerCapture(event.pointerId);
@@ -247,6 +251,7 @@
     play(on) {
       this.running = on;
       this.fast = null;
+      this.due = 0;
       this.show();
     }
 
@@ -385,14 +390,14 @@
 
     // The state of the controls
     show() {
-      const output = (name, text) => {
+      const value = (name, text) => {
         const input = this.input(name);
-        input.parentNode.querySelector("output").textContent = text;
+        input.parentNode.querySelector(".live-value").textContent = text;
         input.setAttribute("aria-valuetext", text);
       };
-      output("speed", `${SPEEDS[this.input("speed").value]} steps/s`);
-      for (const what of ["W", "tau"]) output(what, short(this.epsilon(what)));
-      output("noise", `${NOISES[this.input("noise").value]} SD`);
+      value("speed", `${SPEEDS[this.input("speed").value]} steps/s`);
+      for (const what of ["W", "tau"]) value(what, short(this.epsilon(what)));
+      value("noise", `${NOISES[this.input("noise").value]} SD`);
       this.root.querySelector("[data-do=play]").textContent = this.moves() ? "Pause" : "Run";
       for (const button of this.root.querySelectorAll("[data-which]"))
         button.setAttribute("aria-pressed", this.removal === button.dataset.which);
@@ -420,7 +425,7 @@
   const data = window.TSRNN_LIVE;
   // A page of several pages, as `make pdf` makes, has several of each script.
   for (const root of document.querySelectorAll(".live:not(.live-ready)")) {
-    if (data.networks) window.live.figures.push(new Figure(root, data, window.live.figures.length));
-    else root.textContent = "No network runs here: the zoo of this book lacks one of either kind, for the same N.";
+    if (data?.networks) window.live.figures.push(new Figure(root, data, window.live.figures.length));
+    else root.textContent = "No network runs here: `make book` found none of both kinds for the same N.";
   }
 })();

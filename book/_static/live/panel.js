@@ -31,7 +31,8 @@
       const most = activity.map((x) => Math.max(...x));
       const floor = 0.1 * Math.max(...most); // or silent units would flicker
       this.scale = most.map((x) => Math.max(x, floor));
-      this.sd = mean(activity.map((x) => Math.sqrt(mean(x.map((v) => v * v)) - mean(x) ** 2)));
+      const variance = (x, about) => mean(x.map((v) => (v - about) ** 2));
+      this.sd = mean(activity.map((x) => Math.sqrt(variance(x, mean(x)))));
     }
 
     // Count anew, from SETTLE steps on
