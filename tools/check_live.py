@@ -27,6 +27,17 @@ STEPS, WARM_UP, DRAWS = 1000, 100, 3
 MOST_BYTES = 1_500_000
 SIGMAS = 5
 RUN = "([kind, bits, r]) => new live.Network(TSRNN_LIVE.networks[kind]).run(bits, Float32Array.from(r))"
+# Without every 25th unit: how many answers are wrong, of how many, and how often the head of the next N is wrong
+# one step after
+CLIMB = """bits => {
+  const network = new live.Network(TSRNN_LIVE.networks.multi), {ns} = network;
+  network.damage({removed: network.slowestFirst.filter((_, rank) => rank % 25 === 12)});
+  const wrong = network.run(bits).map((answers, t) => answers.map((odd, head) =>
+    odd !== (live.parity(bits.slice(0, t + 1), ns[head]) === 1))).slice(ns.at(-1));
+  const pairs = wrong.slice(1).flatMap((row, t) => row.slice(1).map((now, head) => [wrong[t][head], now]));
+  const climbed = pairs.filter(([before, now]) => before && now);
+  return [pairs.filter(([before]) => before).length, pairs.length, climbed.length];
+}"""
 # Whether each answer of the head for N is 1, of a network with some damage
 DAMAGED = """([kind, damage, slowest, bits]) => {
   const network = new live.Network(TSRNN_LIVE.networks[kind]), most = network.ns.indexOf(TSRNN_LIVE.N);
@@ -210,6 +221,10 @@ def mechanisms(browser: Browser) -> list[str]:
             "bit": single > 0.6 > 0.3 > multi,
         }
         failures += expect(f"{name}: {json.dumps(totals)}", fine[name])
+    bits = tasks.draw_fair(STEPS, 1, torch.Generator().manual_seed(3))[:, 0].int().tolist()
+    wrong, asked, climbed = page.evaluate(CLIMB, bits)
+    print(f"mistakes without every 25th unit: {wrong} of {asked}, of which {climbed} climb")
+    failures += expect("mistakes do not climb", climbed / max(1, wrong) > 0.5 > 3 * wrong / asked)
     page.close()
     return failures
 
