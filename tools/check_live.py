@@ -27,8 +27,8 @@ STEPS, WARM_UP, DRAWS = 1000, 100, 3
 MOST_BYTES = 1_500_000
 SIGMAS = 5
 RUN = "([kind, bits, r]) => new live.Network(TSRNN_LIVE.networks[kind]).run(bits, Float32Array.from(r))"
-# Without every 25th unit: how many answers are wrong, of how many, and how often the head of the next N is wrong
-# one step after
+# Without every 25th unit: how many answers are wrong, of how many, and how often the head of the next N is
+# wrong one step after
 CLIMB = """bits => {
   const network = new live.Network(TSRNN_LIVE.networks.multi), {ns} = network;
   network.damage({removed: network.slowestFirst.filter((_, rank) => rank % 25 === 12)});
