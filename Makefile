@@ -38,6 +38,7 @@ book: $(READY)  ## run the notebooks where needed, render and check the site in 
 	mkdir _build/lock || { echo "error: another build runs here; if none does: rmdir _build/lock" >&2; exit 1; }
 	trap 'rmdir _build/lock' EXIT
 	$(BIN)/python tools/run_notebooks.py --stored
+	TSRNN_ZOO="$(ZOO)" $(BIN)/python -m tsrnn.book.live
 	# Sphinx and its cache of executed notebooks know pages and cells only. All is made anew when anything else changes.
 	$(MAKE) -s inputs | tr '\n' '\0' | xargs -0 sha256sum > _build/inputs.new
 	cmp -s _build/inputs.new _build/inputs || rm -rf _build/.jupyter_cache _build/.doctrees
@@ -51,12 +52,14 @@ book: $(READY)  ## run the notebooks where needed, render and check the site in 
 	  exit 1
 	}
 	rm -rf _build/kept
+	cp -R book/_static/live _build/html/_static/  # Sphinx does so only when a page has changed
 	$(BIN)/python tools/check_site.py
 
-# Chapter 10 runs chapter 1, so that one is an input, too; a cell that changes is seen without this list.
+# Chapter 10 runs chapter 1, so that one is an input, too; a cell that changes is seen without this list. The live
+# figure is none: no notebook reads it.
 inputs:
 	@find -L $(INPUTS) "$(ZOO)" notebooks/01_* -type f ! -path '*/state/*' ! -name '*.pyc' \
-	  ! -name '.*' | LC_ALL=C sort
+	  ! -name '.*' ! -path '*/_static/live/*' | LC_ALL=C sort
 
 pdf: book  ## print the whole book to _build/book.pdf, in chromium; no TeX
 	@tools/get_chromium
@@ -74,6 +77,7 @@ test: $(READY)  ## check everything: style, types, unit tests, notebooks, book, 
 	$(BIN)/python tools/run_notebooks.py
 	$(MAKE) book
 	$(BIN)/python tools/look.py
+	$(BIN)/python tools/check_live.py
 	{ set +x; } 2> /dev/null
 	echo "All checks passed. The unit tests once more:"
 	tail -n 1 _build/pytest.txt
