@@ -7,6 +7,7 @@ Usage: python tools/run_notebooks.py [--stored: check only, execute nothing]
 
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,39 @@ def typed_results(notebook: Any) -> list[str]:
     return [sentence for sentence in sentences if RESULT.search(sentence) and "{cite}" not in sentence]
 
 
+# Runs first in every kernel, and notes each file of the repository that anything in it opens.
+TRACE = """
+import sys
+_names = open({names!r}, "a", buffering=1)
+def _note(event, arguments):
+    if event == "open" and str(arguments[0]).startswith({top!r}):
+        _names.write(str(arguments[0]) + "\\n")
+sys.addaudithook(_note)
+"""
+
+
+def trace(folder: Path) -> Path:
+    """Have all kernels from now on note the files that they open; returns where."""
+    startup, names = folder / "profile_default" / "startup" / "trace.py", folder / "opened.txt"
+    startup.parent.mkdir(parents=True, exist_ok=True)
+    startup.write_text(TRACE.format(names=str(names), top=f"{TOP}/"))
+    names.write_text("")
+    os.environ["IPYTHONDIR"] = str(folder)
+    return names
+
+
+def unlisted(names: Path) -> list[str]:
+    """The files of the repository that notebooks opened, though `make inputs` does not list them."""
+    listed = subprocess.run(["make", "-s", "inputs"], cwd=TOP, capture_output=True, text=True, check=True)
+    opened = {Path(line).relative_to(TOP) for line in names.read_text().splitlines()}
+    ours = {str(path) for path in opened if path.parts[0] not in (".venv", "_build", ".git")}
+    read = {name for name in ours if (TOP / name).is_file() and not name.endswith(".pyc")}
+    return [
+        f"a notebook reads {name}: add it to INPUTS in Makefile"
+        for name in sorted(read - set(listed.stdout.splitlines()))
+    ]
+
+
 def main(stored_only: bool) -> None:
     paths = sorted((TOP / "notebooks").glob("*.ipynb"))
     faults = [fault for path in paths for fault in faults_as_stored(path)]
@@ -76,7 +110,9 @@ def main(stored_only: bool) -> None:
         empty.mkdir(parents=True, exist_ok=True)
         parameters: dict[str, object] = {"task": "dms", "zoo_path": empty, "quick": True}
         runs = [(path, OUT / path.name, parameters) for path in paths]
+        names = trace(OUT / "ipython")
         faults = [f"{copy.name}: {error}" for copy, error in sweep(runs, os.cpu_count() or 1).items()]
+        faults += unlisted(names)
     if faults:
         sys.exit("\n".join(faults))
 

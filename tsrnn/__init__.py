@@ -8,7 +8,10 @@ __version__ = "0.1.0"
 
 
 class InputError(ValueError):
-    """What was asked for cannot be done; the message names the value and what is allowed."""
+    """What was asked for cannot be done; the message, of one line, names the value and what is allowed."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message.replace("\n", "\\n"))  # a path may have one
 
 
 class WorkError(RuntimeError):

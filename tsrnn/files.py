@@ -163,7 +163,7 @@ def read_checksums(folder: Path) -> dict[str, tuple[str, ...]]:
     try:
         for line in read_bytes(path).decode().splitlines():
             digest, name = line.split("  ", 1)
-            if not re.fullmatch(r"[0-9a-f]{64}", digest) or name != Path(name).name or "\0" in name:
+            if not re.fullmatch(r"[0-9a-f]{64}", digest) or not is_plain(name):
                 raise ValueError(f"{line[:80]!r} is no checksum of a file in this folder")
             found[name] = (*found.get(name, ()), digest)
             if len(found[name]) > 3:
@@ -173,6 +173,11 @@ def read_checksums(folder: Path) -> dict[str, tuple[str, ...]]:
             raise
         raise InputError(f"{path} is damaged: {first_line(error)}") from error
     return found
+
+
+def is_plain(name: str) -> bool:
+    """Whether this can be the name of a file in a folder, and leads nowhere else."""
+    return name not in ("", ".", "..") and not set(name) & set("/\\\0")
 
 
 def is_saved(path: Path) -> bool:
@@ -205,9 +210,14 @@ def _parquet(content: bytes, names: list[str]) -> pd.DataFrame:
         raise ValueError(
             f"{rows:,} rows, {columns} columns, {size:,} bytes are more than any table of ours has"
         )
-    table = file.read(columns=[name for name in names if name in file.schema_arrow.names])
+    there = file.schema_arrow.names
+    if twice := [name for name in names if there.count(name) > 1]:
+        raise ValueError(f"it has column {twice[0]} twice")
+    table = file.read(columns=[name for name in names if name in there])
     for name, column in zip(table.column_names, table.columns, strict=True):
         if pa.types.is_dictionary(column.type):
+            if not pa.types.is_string(column.type.value_type):
+                raise ValueError(f"column {name} holds {column.type.value_type}")
             words = [word for chunk in column.chunks for word in chunk.dictionary.to_pylist()]
             if any(len(word) > LONGEST_WORD for word in words):
                 raise ValueError(f"a word in {name} has more than {LONGEST_WORD} letters")

@@ -4,6 +4,7 @@ Kept beside the checkpoints for the chapters to read, in `robustness.parquet` an
 promotion lacks of `measure` is added too. `tsrnn retrain` leaves `retraining.parquet` there.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -146,7 +147,7 @@ def add_promotion(folder: Path, model: LeakyRNN, steps: int) -> bool:
 def add_probe(folder: Path, name: str, model: LeakyRNN, task: str, scale: Scale) -> bool:
     """Add a checkpoint to the file of a probe; whether it was not yet in it."""
     path = folder / f"{name}.parquet"
-    known = read_table(path, TABLES[path.name]) if path.exists() else None
+    known = read_table(path, TABLES[path.name]) if os.path.lexists(path) else None
     if known is not None and max(model.heads) in set(known["N"]):
         return False
     new = PROBES[name](model, task, scale).astype({"accuracy": "float32"})

@@ -1,5 +1,6 @@
 """Retraining on other N, from where a network stands (Figure 8c); the results are kept beside the network."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -126,7 +127,7 @@ def check_retraining(folder: Path, start: int, ns: Sequence[int], epochs: int) -
 def retrained(folder: Path) -> pd.DataFrame | None:
     """What was measured by retraining so far."""
     path = folder / FILE
-    return read_table(path, RETRAINING) if path.exists() else None
+    return read_table(path, RETRAINING) if os.path.lexists(path) else None
 
 
 def add_retraining(

@@ -11,6 +11,7 @@ from a new stream, of the seed and that epoch. `config.json` lists each time tha
 """
 
 import json
+import os
 import platform
 import warnings
 from dataclasses import asdict, dataclass, field, replace
@@ -69,7 +70,7 @@ def is_over(config: TrainConfig, history: list[dict[str, Any]]) -> bool:
 def saved_history(folder: Path) -> list[dict[str, Any]]:
     """The rows of history.csv, as text: they go back as they came."""
     path = folder / "history.csv"
-    if not path.exists():
+    if not os.path.lexists(path):
         return []
     rows: list[dict[str, Any]] = read_table(path, HISTORY, as_text=True).to_dict("records")  # type: ignore[assignment]
     return rows
@@ -77,7 +78,7 @@ def saved_history(folder: Path) -> list[dict[str, Any]]:
 
 def recorded_config(folder: Path) -> TrainConfig | None:
     """The settings of the run in this folder, or None if there is no config.json."""
-    return zoo.read_config(folder) if (folder / "config.json").exists() else None
+    return zoo.read_config(folder) if os.path.lexists(folder / "config.json") else None
 
 
 def records(folder: Path) -> tuple[TrainConfig, pd.DataFrame]:
@@ -94,7 +95,7 @@ def records(folder: Path) -> tuple[TrainConfig, pd.DataFrame]:
 def saved_promotions(folder: Path) -> pd.DataFrame:
     """promotions.parquet; no rows if nothing has been solved yet."""
     path = folder / "promotions.parquet"
-    return read_table(path, PROMOTIONS) if path.exists() else no_rows(PROMOTIONS)
+    return read_table(path, PROMOTIONS) if os.path.lexists(path) else no_rows(PROMOTIONS)
 
 
 def seeded(seed: int, *purpose: int) -> torch.Generator:

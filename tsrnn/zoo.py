@@ -358,7 +358,7 @@ def row_of(folder: Path) -> dict[str, Any]:
 def read_history(folder: Path) -> pd.DataFrame:
     """history.csv; no rows of a run in its first epoch. Raises InputError if it is damaged."""
     path = folder / "history.csv"
-    if not path.exists():
+    if not os.path.lexists(path):
         return no_rows(HISTORY)
     return read_table(path, HISTORY)
 
