@@ -6,7 +6,7 @@ import torch
 from ground_truth import delay_line
 
 from tsrnn import InputError
-from tsrnn.analysis.decoding import decoding, shifts
+from tsrnn.analysis.decoding import decoding, mechanism, shifts, spread
 from tsrnn.evaluation import accuracy
 from tsrnn.model import Architecture, LeakyRNN
 
@@ -137,6 +137,28 @@ def test_each_shift_of_a_bit_has_its_controls():
     for control in ("random", "states"):
         pd.testing.assert_series_equal(table.loc[control]["expected"], bits["expected"])
     assert table.loc["random"]["changed"][bits["expected"]].mean() < bits["changed"][bits["expected"]].mean()
+
+
+def test_a_mechanism_is_told_by_its_shares():
+    found = {name: mechanism(shifts(model, "parity", n)) for name, (model, n) in MECHANISMS.items()}
+    at_work = {name: (f["ladder"], f["delay_line"], f["running_sum"]) for name, f in found.items()}
+    assert at_work["ladder"] == (1, 0, 0) and at_work["delay line"] == (0, 1, 0)
+    assert at_work["sum"][2] == 1
+    assert found["ladder"]["ladder_elsewhere"] == found["delay line"]["delay_line_elsewhere"] == 0
+
+
+def test_of_many_bits_and_answers_a_few_are_shifted():
+    """Evenly spread, and the same for each of them as among all."""
+    assert spread(1, 64, 10) == [1, 8, 15, 22, 29, 36, 43, 50, 57, 64] and spread(2, 4, 10) == [2, 3, 4]
+    assert spread(1, 0, 10) == []
+    few = shifts(ladder(9), "parity", 9, most=3)
+    assert few.groupby("what")["index"].unique().map(list)[["answer", "bit"]].tolist() == [
+        [2, 6, 9],
+        [1, 4, 8],
+    ]
+    assert mechanism(few)["ladder"] == 1
+    at_least = mechanism(shifts(ladder(2), "parity", 2, most=3))  # where there is next to nothing to shift
+    assert at_least["ladder_elsewhere"] == 0
 
 
 def test_in_dms_a_bit_counts_once():

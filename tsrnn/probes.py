@@ -20,7 +20,7 @@ from tsrnn.analysis.interventions import (
     fastest_and_slowest,
     perturbation,
 )
-from tsrnn.analysis.measure import cheap, checks, costly
+from tsrnn.analysis.measure import cheap, checks, costly, mechanism
 from tsrnn.analysis.simulate import Protocol
 from tsrnn.files import read_table, write_table
 from tsrnn.folders import hold
@@ -114,7 +114,7 @@ def add_missing(folder: Path, progress: bool = True, scale: Scale | None = None)
         kept = zoo.checkpoints(folder)
         for checkpoint in progress_bar(progress, iterable=kept, desc=folder.name, unit="checkpoint"):
             model = zoo.load_checkpoint(checkpoint)
-            found = [add_promotion(folder, model, scale.steps)]
+            found = [add_promotion(folder, model, config.task, scale.steps)]
             still_held()
             found += [add_probe(folder, name, model, config.task, scale) for name in PROBES]
             if any(found):
@@ -122,7 +122,7 @@ def add_missing(folder: Path, progress: bool = True, scale: Scale | None = None)
     return added
 
 
-def add_promotion(folder: Path, model: LeakyRNN, steps: int) -> bool:
+def add_promotion(folder: Path, model: LeakyRNN, task: str, steps: int) -> bool:
     """Add to the promotions what `measure` gives and they lack; whether they lacked anything."""
     _, promotions = records(folder)
     solved = promotions[promotions["N_max"] == max(model.heads)]
@@ -133,6 +133,8 @@ def add_promotion(folder: Path, model: LeakyRNN, steps: int) -> bool:
     there, protocol = set(solved["measure"]), Protocol(steps)
     new = pd.concat([cheap(model), costly(model, protocol)]) if "tau_net" not in there else cheap(model)
     new = new[~new["measure"].isin(there)]
+    if "ladder" not in there:
+        new = pd.concat([new, mechanism(model, task)])
     if "tau_net_published" not in there:
         new = pd.concat([new, checks(model, protocol)])
     if new.empty:

@@ -316,6 +316,7 @@ def promote(run: Run, model: LeakyRNN, accuracy: dict[int, float]) -> None:
     if run.config.measure_steps and measure.is_costly_due(run.now.n_max):
         try:
             tables.append(measure.costly(model, Protocol(run.config.measure_steps)))
+            tables.append(measure.mechanism(model, run.config.task))
         except InputError as error:  # activity without bounds has no timescales; training goes on
             warnings.warn(f"{run.folder.name}, N = {run.now.n_max}: {error}", stacklevel=2)
     rows = pd.concat(tables).assign(epoch=run.epoch, N_min=run.now.n_min, N_max=run.now.n_max)

@@ -71,7 +71,9 @@ def decoding(
 
 
 @torch.no_grad()
-def shifts(model: LeakyRNN, task: str, n: int, sequences: int = 1024, seed: int = 0) -> pd.DataFrame:
+def shifts(
+    model: LeakyRNN, task: str, n: int, sequences: int = 1024, seed: int = 0, most: int = LARGEST_N
+) -> pd.DataFrame:
     """Which answers for n change if the state is moved as if one thing about the past had been otherwise.
 
     The move is the difference between the mean states of the sequences in which a bit (or an answer) is 1 and
@@ -93,6 +95,7 @@ def shifts(model: LeakyRNN, task: str, n: int, sequences: int = 1024, seed: int 
         n: whose answers.
         sequences: to take the means from; the first quarter of them is moved and followed.
         seed: of the bits and initial states.
+        most: so many k, and so many m, at the most, evenly spread and the ends among them.
 
     Returns:
         Columns what ("bit", its controls "random" and "states", or "answer"), index (k = 1 ... n − 1,
@@ -112,7 +115,7 @@ def shifts(model: LeakyRNN, task: str, n: int, sequences: int = 1024, seed: int 
     after = tasks.draw_fair(n, few, generator)
     undisturbed = answers(model, n, after, followed)
     step, tables = np.arange(n + 1), []
-    for (what, index), value in things(fair, bits, range(1, n), range(2, n + 1)).items():
+    for (what, index), value in things(fair, bits, spread(1, n - 1, most), spread(2, n, most)).items():
         value = value.to(last.device)[:, None]
         ones = value.sum()
         difference = (last * value).sum(1) / ones - (last * (1 - value)).sum(1) / (sequences - ones)
@@ -133,6 +136,39 @@ def shifts(model: LeakyRNN, task: str, n: int, sequences: int = 1024, seed: int 
             about = {"what": name, "index": index, "step": step, "expected": expected & (step > 0)}
             tables.append(pd.DataFrame(about).assign(changed=changed))
     return pd.concat(tables, ignore_index=True)
+
+
+def mechanism(table: pd.DataFrame) -> dict[str, float]:
+    """What a network makes its answers of, in a few shares of later answers that changed (0 to 1).
+
+    Args:
+        table: as `shifts` returns it, of one network.
+
+    Returns:
+        `ladder`, `delay_line`: where a ladder of answers, or a delay line of bits, would change, mean over m
+        or k; `ladder_elsewhere`, `delay_line_elsewhere`: at all other steps; `running_sum`: at all steps
+        after a shift of the answer for n itself; `delay_line_random`, `delay_line_states`: where a delay line
+        would, by the two controls. NaN where there is no such step.
+    """
+    later = table[table["step"] > 0]
+    each = later.groupby(["what", "expected", "index"])["changed"].mean()
+    shares = each.groupby(["what", "expected"]).mean()
+    itself = later[(later["what"] == "answer") & (later["index"] == later["step"].max())]
+    return {
+        "ladder": shares.get(("answer", True), np.nan),
+        "ladder_elsewhere": shares.get(("answer", False), np.nan),
+        "delay_line": shares.get(("bit", True), np.nan),
+        "delay_line_elsewhere": shares.get(("bit", False), np.nan),
+        "running_sum": itself["changed"].mean(),
+        "delay_line_random": shares.get(("random", True), np.nan),
+        "delay_line_states": shares.get(("states", True), np.nan),
+    }
+
+
+def spread(first: int, last: int, most: int) -> list[int]:
+    """Whole numbers from first to last, `most` at the most."""
+    count = max(0, last - first + 1)
+    return sorted({round(float(x)) for x in np.linspace(first, last, min(count, most))})
 
 
 def on_fair_bits(task: str) -> tasks.Task:

@@ -3,7 +3,8 @@
 Rows of `measure`, `index`, `value`. Cheap, always: `tau` (index: unit), and the means over units of the
 columns of `connectivity` (index 0). Costly, at N ≤ 10, every fifth N and wherever a checkpoint is kept:
 `tau_net`, `tau_net_se`, `exponentials` (1 or 2: the fit chosen; 0: none) by unit,
-`population_autocorrelation` by lag, `components` and `participation_ratio` by trial. To check them, where a
+`population_autocorrelation` by lag, `components` and `participation_ratio` by trial; what the answers are
+made of, by the names of `decoding.mechanism` (index 0). To check them, where a
 checkpoint is kept: `tau_net_published` (see `fits`) by unit, and the last two on more trials, since each
 draws one p and they depend on it.
 """
@@ -13,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from tsrnn.analysis import decoding
 from tsrnn.analysis.connectivity import connectivity
 from tsrnn.analysis.dimensionality import Covariance, dimensionality_table
 from tsrnn.analysis.simulate import Protocol, collect
@@ -25,6 +27,7 @@ from tsrnn.analysis.timescales import (
 )
 from tsrnn.model import LeakyRNN
 
+SHIFTED, SHIFTS = 512, 10  # sequences, and bits and answers that are shifted at the most: seconds
 SIMULATIONS = 3  # seeds that dimensionality is measured with at checkpoints; timescales with the first
 
 
@@ -55,6 +58,14 @@ def costly(model: LeakyRNN, protocol: Protocol) -> pd.DataFrame:
         }
         | trials(covariance, protocol)
     )
+
+
+def mechanism(model: LeakyRNN, task: str) -> pd.DataFrame:
+    """What one network makes its answers for the largest N of; no rows for a task of one's own."""
+    if task not in ("parity", "dms"):  # of others it is not known what each mechanism would do
+        return pd.DataFrame(columns=["measure", "index", "value"])
+    found = decoding.mechanism(decoding.shifts(model, task, max(model.heads), SHIFTED, most=SHIFTS))
+    return rows({name: pd.Series([share]) for name, share in found.items()})
 
 
 def trials(covariance: Covariance, protocol: Protocol) -> dict[str, pd.Series]:

@@ -22,7 +22,7 @@ from tsrnn.model import LeakyRNN
 
 SCRIPT = Path(__file__).parents[2] / "book" / "_static" / "live" / "networks.js"
 KINDS = {"multi": "cumulative", "single": "single"}
-# Where both kinds have learnt, and differ; the mechanisms of chapter 9 are clearest there, too.
+# Where both kinds have learnt, and differ; the mechanisms (`book.mechanisms`) are clearest there, too.
 PREFERRED = 20
 # Where damage is published in full
 PUBLISHED_N = 30

@@ -148,18 +148,27 @@ def beside(
     return cells | dict(zip(tests, found, strict=True))
 
 
+def condition(curriculum: str, variant: str = "", task: str = "") -> str:
+    """A condition in words.
+
+    >>> condition("cumulative", "tau1"), condition("single_nocurr", "first12", "parity")
+    ('multi-head, τ = 1', 'no curriculum, parity, N = 12')
+    """
+    what = re.sub(r"^first(\d+)$", r"N = \1", re.sub(r"^tau([\d.]+)$", r"τ = \1", variant))
+    what = re.sub(r"^init(\d+)$", r"\1 readouts from the start", what)
+    return ", ".join(part for part in (NAMES[curriculum], task, what) if part)
+
+
 def conditions(index: pd.DataFrame) -> pd.DataFrame:
     """What `zoo.index` lists, a row per condition; `published` is the largest N of each of their networks."""
     rows = []
     for about, group in index.groupby(["curriculum", "task", "variant"], sort=False):
         kind, task, variant = map(str, about)
-        what = re.sub(r"^first(\d+)$", r"N = \1", re.sub(r"^tau([\d.]+)$", r"τ = \1", variant))
-        what = re.sub(r"^init(\d+)$", r"\1 readouts from the start", what)
         known = largest_n(kind, task, variant)
         theirs = ", ".join(f"{n:.0f}" for n in known["value"]) or "not known"
         rows.append(
             {
-                "condition": ", ".join(part for part in (NAMES[kind], task, what) if part),
+                "condition": condition(kind, variant, task),
                 "networks": str(len(group)),
                 "largest N": span(group["solved N"]),
                 "published": theirs + (" (from a plot)" if "plot" in set(known["mark"]) else ""),

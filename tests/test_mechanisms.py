@@ -1,0 +1,80 @@
+"""What is said of ladders and delay lines is true of the networks that it is said of."""
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from tsrnn.book import mechanisms
+from tsrnn.book.mechanisms import SHARES, finding, findings, kind_of, measured, published
+from tsrnn.training import train
+
+LADDER, DELAY_LINE, NEITHER = (0.9, 0, 0, 0, 0), (0, 0, 0.5, 0.1, 0), (0.1, 0.1, 0.1, 0.1, 0.1)
+
+
+def table(*rows):
+    """Rows of curriculum, task, variant, number and shares."""
+    names = ["curriculum", "task", "variant", "number"]
+    found = pd.DataFrame([row[:4] for row in rows], columns=names)
+    found[list(SHARES)] = [row[4] for row in rows]
+    found = found.assign(N=20 + found["number"], delay_line_random=0.03, delay_line_states=0.2)
+    return found.assign(**{"is": kind_of(found)}, condition="")
+
+
+def test_more_than_a_quarter_counts_as_yes():
+    shares = pd.DataFrame({"ladder": [0.26, 0.25, 0.9, 0.0], "delay_line": [0.25, 0.26, 0.9, 0.0]})
+    assert kind_of(shares) == ["a ladder", "a delay line", "both", "neither"]
+
+
+MULTI, SINGLE = ("cumulative", "parity", ""), ("single", "parity", "")
+
+
+@pytest.mark.parametrize(
+    ("multi", "single", "said"),
+    [
+        (LADDER, DELAY_LINE, "So the curriculum decides by which means a network remembers"),
+        (LADDER, LADDER, "Here the curriculum does not decide by which means"),
+        (DELAY_LINE, DELAY_LINE, "Here the curriculum does not decide by which means"),
+        (LADDER, NEITHER, "Here the curriculum does not decide by which means"),
+    ],
+)
+def test_what_the_curriculum_decides(multi, single, said):
+    shares = table((*MULTI, 1, multi), (*MULTI, 2, multi), (*SINGLE, 1, single))
+    found = findings(shares, "parity")
+    assert found["found_curriculum"] == said
+    assert ("one more rung" in found["why"]) == (said[0] == "S")
+    assert found["found_other"] == "For dms, no network was measured here"
+    assert ("93 %" in found["stays"] or "90 % at N = 22" in found["stays"]) == (multi is LADDER)
+
+
+def test_what_fixed_tau_does():
+    shares = [(*MULTI, 1, LADDER), (*SINGLE, 1, DELAY_LINE), ("single", "parity", "tau2", 1, DELAY_LINE)]
+    assert "and τ does not: 1 networks" in findings(table(*shares), "parity")["found_curriculum"]
+    shares[2] = ("single", "parity", "tau2", 1, LADDER)
+    assert "but not all of 1 networks" in findings(table(*shares), "parity")["found_curriculum"]
+
+
+def test_a_finding_names_numbers_and_ranges():
+    last = table((*MULTI, 1, LADDER), (*MULTI, 4, (0.95, 0.01, 0, 0, 0)), (*SINGLE, 1, NEITHER))
+    assert finding(last, "cumulative", "parity") == (
+        "All 2 multi-head networks (N = 21 to 24) keep a ladder: moving one of its sums changes 90 % to 95 % "
+        "of the answers that should change, and 0 % to 1 % of the others"
+    )
+    assert finding(last, "single", "parity") == "Of 1 single-head networks (N = 21) 1 keep neither"
+    assert finding(last, "sliding", "parity") == "No sliding network was measured"
+
+
+def test_shares_are_measured_at_promotions_and_read_from_there(small, tmp_path):
+    for config in (small, replace(small, curriculum="single", task="dms", tau=2.0)):
+        train(config, base_path=tmp_path, progress=False)
+    found = measured(tmp_path)
+    assert found["N"].tolist() == [2, 3, 4, 5, 6] * 2
+    assert set(found["condition"]) == {"multi-head, neurons20", "single-head, tau2_neurons20"}
+    assert found[list(SHARES)].apply(lambda column: column.dropna().between(0, 1).all()).all()
+    assert len(mechanisms.at_last(found)) == 2 and mechanisms.at_last(found)["N"].tolist() == [6, 6]
+    assert measured(tmp_path / "nothing").empty
+
+
+def test_published_shares_are_of_their_own_networks():
+    ladder = published("ladder").set_index(["curriculum", "N"])["value"]
+    assert (ladder["cumulative", 6], ladder["cumulative", 11], ladder["sliding", 11]) == (0.284, 0.779, 0.899)

@@ -1,0 +1,173 @@
+"""Ladder or delay line: what every network of a zoo makes its answers of (see `analysis.decoding`)."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tsrnn import zoo
+from tsrnn.book import paper
+from tsrnn.book.plotting import NAMES
+
+SHARES = ("ladder", "ladder_elsewhere", "delay_line", "delay_line_elsewhere", "running_sum")
+CONTROLS = ("delay_line_random", "delay_line_states")
+# An answer that is lost altogether is still right half of the time, so more than a quarter counts as yes. (It
+# was one half until the published single-head network of N = 10 came out just below it.)
+LIMIT = 0.25
+KINDS = {
+    (True, False): "a ladder",
+    (False, True): "a delay line",
+    (True, True): "both",
+    (False, False): "neither",
+}
+
+
+def measured(base: Path) -> pd.DataFrame:
+    """The shares of all networks of a zoo, a row for each network and N at which they were measured.
+
+    Returns:
+        Columns network, curriculum, task, variant, number, condition (in words), N, those of
+        `decoding.mechanism`, and is: a ladder, a delay line, both, neither.
+    """
+    index = zoo.index(base)
+    index = index[index["solved N"] > 0]
+    columns = ["curriculum", "task", "variant", "number", "N"]
+    if index.empty:
+        return pd.DataFrame(columns=[*columns, "condition", *SHARES, *CONTROLS, "is"])
+    rows = zoo.gather(index, base, "promotions").rename(columns={"N_max": "N"})
+    rows = rows[rows["measure"].isin([*SHARES, *CONTROLS])]
+    table = rows.pivot(index=columns, columns="measure", values="value").reset_index()
+    table = table.reindex(columns=[*columns, *SHARES, *CONTROLS]).rename_axis(columns=None)
+    table["condition"] = [
+        paper.condition(kind, variant)
+        for kind, variant in zip(table["curriculum"], table["variant"], strict=True)
+    ]
+    return table.assign(**{"is": kind_of(table)})
+
+
+def kind_of(table: pd.DataFrame) -> list[str]:
+    """What each row is: a ladder or a delay line if more than a quarter of the expected answers change."""
+    both = zip(table["ladder"] > LIMIT, table["delay_line"] > LIMIT, strict=True)
+    return [KINDS[bool(rungs), bool(bits)] for rungs, bits in both]
+
+
+def at_last(table: pd.DataFrame) -> pd.DataFrame:
+    """Of each network, the row of its largest N."""
+    return table.sort_values("N").groupby(["curriculum", "task", "variant", "number"], as_index=False).last()
+
+
+def published(share: str) -> pd.DataFrame:
+    """A share of the authors' own networks, measured on their checkpoints as on ours (parity, number 1)."""
+    table = paper.TABLE
+    return table[table["quantity"] == share]
+
+
+def span(values: Iterable[float]) -> str:
+    """Shares in words, from the least to the largest: '93 % to 97 %'.
+
+    >>> span([0.931, 0.97]), span([0.5]), span([])
+    ('93 % to 97 %', '50 %', 'not measured')
+    """
+    known = [value for value in values if not np.isnan(value)]
+    if not known:
+        return "not measured"
+    low, high = f"{100 * min(known):.0f} %", f"{100 * max(known):.0f} %"
+    return low if low == high else f"{low} to {high}"
+
+
+def finding(last: pd.DataFrame, kind: str, task: str, variant: str | None = "") -> str:
+    """What the networks of a curriculum are, as a sentence that is true of them; variant None: of any."""
+    rows = last[(last["curriculum"] == kind) & (last["task"] == task)]
+    rows = rows if variant is None else rows[rows["variant"] == variant]
+    if rows.empty:
+        return f"No {NAMES[kind]} network was measured"
+    those = f"{len(rows)} {NAMES[kind]} networks (N = {paper.span(rows['N'])})"
+    changes = "of the answers that should change"
+    if set(rows["is"]) == {"a ladder"}:
+        shares = f"{span(rows['ladder'])} {changes}, and {span(rows['ladder_elsewhere'])} of the others"
+        return f"All {those} keep a ladder: moving one of its sums changes {shares}"
+    if set(rows["is"]) == {"a delay line"}:
+        shares = (
+            f"{span(rows['delay_line'])} {changes}, and {span(rows['delay_line_elsewhere'])} of the others"
+        )
+        return f"All {those} keep a delay line: moving one of its bits changes {shares}"
+    counts = rows["is"].value_counts()
+    return f"Of {those} " + " and ".join(f"{n} keep {what}" for what, n in counts.items())
+
+
+def findings(shares: pd.DataFrame, task: str) -> dict[str, str]:
+    """The sentences of the chapter, each as it is true of these networks (rows of `measured`)."""
+    last = at_last(shares)
+    here, other = last[last["task"] == task], "dms" if task == "parity" else "parity"
+    standard = here[here["variant"] == ""]
+    multi, single = (standard[standard["curriculum"] == kind] for kind in ("cumulative", "single"))
+    split = set(multi["is"]) == {"a ladder"} and set(single["is"]) == {"a delay line"}
+    far = multi.sort_values("N").iloc[-1] if set(multi["is"]) == {"a ladder"} else None
+    theirs = published("ladder").query("curriculum == 'cumulative'").sort_values("N")
+    least, most = theirs.iloc[0], theirs.iloc[-1]
+    clear = finding(last, "cumulative", other)
+    return {
+        "found_multi": finding(last, "cumulative", task),
+        "found_single": finding(last, "single", task),
+        "found_other": f"For {other} it is: {clear[0].lower() + clear[1:]}"
+        if other in set(last["task"])
+        else f"For {other}, no network was measured here",
+        "found_curriculum": decides(here) if split else "Here the curriculum does not decide by which means",
+        "single_weak": "in single-head networks such a move changes "
+        f"{span(single['delay_line'])} of the answers that should change, a random direction of the same "
+        f"length {span(single['delay_line_random'])}, and the difference from the state of another sequence "
+        f"{span(single['delay_line_states'])}",
+        "running": "In no network here does a move of the answer for N stay: it changes "
+        f"{100 * last['running_sum'].max():.0f} % of later answers at most"
+        if last["running_sum"].max() < LIMIT
+        else "In some networks a move of the answer for N stays, as in a running sum",
+        "grows": "In the authors' multi-head network, for parity, the share grows from "
+        f"{100 * least['value']:.0f} % at N = {least['N']:.0f} to {100 * most['value']:.0f} % at "
+        f"N = {most['N']:.0f}: at first it answers by other means, and the ladder is built as N grows",
+        "stays": "Here, multi-head networks have none"
+        if far is None
+        else f"In ours it is {100 * far['ladder']:.0f} % at N = {far['N']}, the largest that one has solved",
+        "why": "For N + 1 a ladder takes one more rung, made like all the others, and the readouts for "
+        "smaller N hold the rungs below in place. A delay line has to make its answer of all bits at once, "
+        "and of N + 1 bits parity is quite another function than of N. So multi-head training goes on at an "
+        "even pace, and single-head training slows down"
+        if split
+        else "Where both curricula lead to the same means, this is not what sets them apart",
+        "forgets": "A ladder has every smaller sum, as its rungs, and a readout for each; a delay line has "
+        "bits, of which the one readout makes one answer"
+        if split
+        else "What is forgotten has then to be explained otherwise",
+    }
+
+
+def decides(here: pd.DataFrame) -> str:
+    """What the curriculum decides, where standard networks of the two kinds differ; and what τ does."""
+    said = "So the curriculum decides by which means a network remembers"
+    fixed = here[here["variant"].str.fullmatch(r"tau\d") & here["curriculum"].isin(["cumulative", "single"])]
+    if fixed.empty:
+        return said
+    if agrees(fixed):
+        return f"{said}, and τ does not: {len(fixed)} networks whose τ was fixed do as their curriculum says"
+    return f"{said}; but not all of {len(fixed)} networks whose τ was fixed do as those of their curriculum"
+
+
+def agrees(fixed: pd.DataFrame) -> bool:
+    """Whether the multi-head ones of these rows keep a ladder, and the others a delay line."""
+    expected = np.where(fixed["curriculum"] == "cumulative", "a ladder", "a delay line")
+    return bool((fixed["is"] == expected).all())
+
+
+def as_table(last: pd.DataFrame) -> pd.DataFrame:
+    """A row for each network, for a reader."""
+    names = {
+        "condition": "",
+        "task": "task",
+        "number": "network",
+        "N": "N",
+        "is": "it keeps",
+        "ladder": "ladder",
+    }
+    names |= {"ladder_elsewhere": "else", "delay_line": "delay line", "delay_line_elsewhere": "else "}
+    names |= dict(zip(CONTROLS, ("random direction", "another state"), strict=True))
+    return last[list(names)].rename(columns=names)
