@@ -43,6 +43,9 @@ book: $(READY)  ## run the notebooks where needed, render and check the site in 
 	$(MAKE) -s inputs | tr '\n' '\0' | xargs -0 sha256sum > _build/inputs.new
 	cmp -s _build/inputs.new _build/inputs || rm -rf _build/.jupyter_cache _build/.doctrees
 	mv _build/inputs.new _build/inputs
+	# Pages that were renamed or taken out would stay in the site.
+	cmp -s _toc.yml _build/toc.yml || rm -rf _build/html _build/.doctrees
+	cp _toc.yml _build/toc.yml
 	# A failure may leave what should not be kept: pages that Sphinx would not warn of again, runs that went wrong.
 	rm -rf _build/kept
 	if [ -d _build/.jupyter_cache ]; then cp -R _build/.jupyter_cache _build/kept; fi
