@@ -96,6 +96,7 @@ def test_what_is_no_file_of_a_bounded_size(folder, put, name, monkeypatch):
 # ---------------------------------------------------------------- tables
 
 GOOD = no_rows(PROMOTIONS).reindex(range(3)).fillna({"measure": "tau"}).fillna(1)
+GOOD["index"] = range(3)
 GOOD = GOOD.astype({name: str(column.dtype) for name, column in PROMOTIONS.columns.items()})
 
 
@@ -127,6 +128,7 @@ TABLES_THAT_ARE_NONE = {
     "decimals": lambda: arrow(epoch=pa.array([1, 2, 3], pa.decimal128(9, 2))),
     "below the range": lambda: arrow(N_min=pa.array([0, 1, 2])),
     "beyond the range": lambda: arrow(N_max=pa.array([2, 10**9, 2])),
+    "a row twice": lambda: arrow(index=pa.array([1, 2, 1])),
     "no column": lambda: arrow().drop_columns(["index"]),
     "the column twice": lambda: arrow().append_column("epoch", pa.array([1, 2, 3])),
     "a long word": lambda: arrow(measure=pa.array(["x" * 10**6] * 3)),

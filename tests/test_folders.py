@@ -18,6 +18,7 @@ from filelock import FileLock
 
 from tsrnn import InputError, WorkError, evaluation, files, zoo
 from tsrnn.cli import main
+from tsrnn.files import CHECKSUMS
 from tsrnn.folders import is_held, number_and_seed
 from tsrnn.runs import load_state, saved_history, states_on_disk
 from tsrnn.training import train
@@ -201,6 +202,63 @@ def test_a_state_beyond_the_other_files_is_refused(small, trained, lost, message
     files.remove(trained / lost)
     with pytest.raises(InputError, match=message):
         train(replace(small, max_n=8), base_path=trained.parent, progress=False)
+
+
+@pytest.mark.parametrize("value", [{"n": [2, 8]}, {"from_epoch": 9}, {"from_epoch": [1]}, {"ensemble": [1]}])
+def test_a_state_that_says_other_things_than_the_history_is_refused(small, trained, value):
+    """It would have left an N out, or written a history that cannot be read."""
+    for path in states_on_disk(trained).values():
+        about, tensors = files.read_tensors(path, "run")
+        if "n" in value:
+            for name in ("head_weight", "head_bias"):
+                for part in ("parameters", "momentum"):
+                    tensors[f"{part}.{name}"] = tensors[f"{part}.{name}"][:1].repeat_interleave(7, 0)
+        files.write(path, files_content(tensors, about | value))
+    with pytest.raises(InputError) as refused:
+        train(replace(small, max_n=9), base_path=trained.parent, progress=False)
+    assert "state" in str(refused.value) and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("also", ["state", CHECKSUMS])
+def test_a_network_that_lost_its_history_is_not_trained_over(small, trained, also):
+    """Once it began anew, from epoch 0, over its own results."""
+    shutil.rmtree(trained / "state")
+    (trained / "history.csv").unlink()
+    if also == CHECKSUMS:
+        (trained / CHECKSUMS).unlink()
+    before = sorted(path.name for path in trained.iterdir())
+    for run in (small, replace(small, max_n=8)):
+        with pytest.raises(InputError):
+            train(run, base_path=trained.parent, progress=False)
+    assert number_and_seed(replace(small, max_n=None), None, 1, trained.parent)[0] == 2
+    assert sorted(path.name for path in trained.iterdir()) == before
+
+
+def test_only_a_states_folder_is_not_taken_for_a_new_run(small, trained):
+    for path in trained.iterdir():
+        if path.is_file():
+            path.unlink()
+    assert number_and_seed(replace(small, max_n=None), None, 1, trained.parent)[0] == 2
+
+
+def test_checkpoints_that_are_not_ours_are_left_alone(small, trained):
+    """A published one, say, that somebody put beside ours."""
+    (trained / "rnn_N6_N6").write_bytes(b"mine")
+    (trained / "rnn_N7_N7").write_bytes(b"mine")
+    train(replace(small, max_n=8), base_path=trained.parent, progress=False)
+    assert (trained / "rnn_N6_N6").read_bytes() == (trained / "rnn_N7_N7").read_bytes() == b"mine"
+    assert all(path.suffix for path in zoo.checkpoints(trained))
+
+
+def test_what_is_not_listed_is_not_verified(trained, capsys, monkeypatch):
+    shutil.rmtree(trained / "state")
+    assert command(capsys, monkeypatch, "zoo", "-b", trained.parent, "verify", "--batches", 2)[0] == 0
+    kept = files.read_checksums(trained)
+    for name in ("rnn_N2_N6.safetensors", "history.csv", "config.json"):
+        files.write_checksums(trained, {k: v for k, v in kept.items() if k != name})
+        code, out, _ = command(capsys, monkeypatch, "zoo", "-b", trained.parent, "verify", "--batches", 2)
+        assert code == 1 and f"{name} is not in {CHECKSUMS}" in out
+    assert command(capsys, monkeypatch, "zoo", "-b", trained.parent, "verify", "--batches", 0)[0] == 2
 
 
 def test_one_damaged_state_of_two_costs_an_epoch_and_nothing_else(small, trained, tmp_path):

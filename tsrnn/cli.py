@@ -1,5 +1,6 @@
 """The command line: one function for each command."""
 
+import errno
 import secrets
 import sys
 import warnings
@@ -13,11 +14,14 @@ import typer
 
 from tsrnn import InputError, WorkError, evaluation, probes, retraining, training, zoo
 from tsrnn.config import TrainConfig
+from tsrnn.files import is_plain, is_there
 from tsrnn.folders import check_count, is_held, is_new, number_and_seed
+from tsrnn.inputs import integer
 from tsrnn.names import folder_name
 from tsrnn.recurrence import bfloat16_gains
 from tsrnn.replay import TOLERANCES, replay
 from tsrnn.runs import recorded_config
+from tsrnn.tasks import get_task
 
 app = typer.Typer(
     help="Train, measure and list the recurrent networks of 'Emergent mechanisms for long timescales depend "
@@ -159,14 +163,17 @@ def train(
     training.check_start(config, start)
     check_count(runs)
 
+    is_chosen = False
+
     def chosen() -> list[TrainConfig]:
         """With its number and seed, of a run that goes on or of a new one."""
-        nonlocal config
+        nonlocal config, is_chosen
         if network_number is None:
             number, drawn = number_and_seed(config, seed, runs, base)
         else:
             number, drawn = network_number, seed_of(base / config.folder(), seed)
         config = replace(config, network_number=number, seed=drawn)
+        is_chosen = True
         typer.echo(f"network {number}, seed {drawn}")
         return training.counted_up(config, runs)
 
@@ -175,11 +182,8 @@ def train(
     try:
         folders = training.train_together(chosen, base, device, start=start)
     except KeyboardInterrupt:
-        typer.echo(
-            "\nStopped. All finished epochs are saved; the same command "
-            f"with -s {config.seed} goes on from there.",
-            err=True,
-        )
+        begun = f"All finished epochs are saved; the same command with -s {config.seed} goes on from there."
+        typer.echo(f"\nStopped. {begun if is_chosen else 'Nothing was trained yet.'}", err=True)
         raise typer.Exit(130) from None
     for folder in folders:
         typer.echo(f"saved in {folder}")
@@ -207,8 +211,11 @@ def evaluate(
 
     Example: tsrnn evaluate -c cumulative -t parity -n 1 --n-max 10
     """
-    base = base_of(base_path)
-    folder = base / folder_name(curriculum_type, task, network_number, variant)
+    base, name = base_of(base_path), folder_name(curriculum_type, task, network_number, variant)
+    get_task(task)
+    if not is_plain(name):
+        raise InputError(f"{name[:100]!r} is not the name of a network's folder")
+    folder = base / name
     if n_max is None and n_min is not None:
         raise InputError(f"n-min = {n_min}: give --n-max as well, the largest N of the checkpoint")
     if n_max is None:
@@ -251,10 +258,18 @@ def folders_of(networks: list[str] | None, base_path: Path | None) -> list[Path]
             near = list(there) if len(there) <= 8 else get_close_matches(name, there, 8, 0.3)
             those = f"networks there: {', '.join(near) or 'none like it'} ({len(there)} in all)"
             raise InputError(f"no network {name[:100]} in {base}; {those}")
-    ours = [name for name, folder in there.items() if (folder / "config.json").exists()]
+    ours = [name for name, folder in there.items() if has_settings(folder)]
     if not networks and not ours:
         raise InputError(f"no trained networks in {base}: make some with `tsrnn train`")
     return [there[name] for name in dict.fromkeys(networks or ours)]
+
+
+def has_settings(folder: Path) -> bool:
+    """Whether it is the folder of a run. So is one that we may not look into: what reads it says so."""
+    try:
+        return is_there(folder / "config.json")
+    except (InputError, OSError):
+        return True
 
 
 def free_folders_of(networks: list[str] | None, base_path: Path | None) -> list[Path]:
@@ -266,7 +281,7 @@ def free_folders_of(networks: list[str] | None, base_path: Path | None) -> list[
             if is_held(folder):
                 raise InputError(f"{folder} is being trained by another process")
             found.append(folder)
-        except InputError as error:
+        except (InputError, OSError) as error:
             if networks:
                 raise
             typer.echo(f"tsrnn: left out: {error}", err=True)
@@ -386,11 +401,11 @@ def verify(
     Exit code 1 if a file is damaged, or an accuracy is more than 5 standard errors away from what was
     recorded, or none was.
     """
-    failed = False
+    failed, batches = False, integer("batches", batches, 1, 10**5)
     for folder in folders_of(networks, base_path or context.obj):
         try:
             table = evaluation.verify(folder, batches)
-        except InputError as error:
+        except (InputError, OSError) as error:
             typer.echo(f"BAD {folder.name}: {error}")
             failed = True
             continue
@@ -409,6 +424,8 @@ def verify(
         raise typer.Exit(1)
 
 
+# What a path that was given can be: nothing that we could read
+NOT_THERE = {errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM}
 # Of the click that typer brings, or of click itself
 USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 
@@ -418,6 +435,7 @@ def main() -> None:
 
     Exit codes: 0; 1, the work failed (a full disk, say); 2, the input cannot be used; 130, Ctrl-C.
     """
+    warnings.simplefilter("default", UserWarning)  # ours are lines for the reader, whatever -W says
     warnings.showwarning = lambda message, *_, **__: print(f"tsrnn: {message}", file=sys.stderr)
     code, line = 0, ""
     try:
@@ -433,10 +451,12 @@ def main() -> None:
     except OSError as error:  # a full disk, say: what is there is whole, see `files.write_atomically`
         where = f": {error.filename}" if error.filename else ""
         code, line = 1, f"{error.strerror}{where}; all that was saved before is whole"
+        if error.errno in NOT_THERE:
+            code, line = 2, f"{error.strerror}{where}"
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and "allocate" not in str(error):  # torch's own
             raise
         code, line = 1, "not enough memory; all that was saved before is whole"
     if line and sys.stderr:
-        print(f"tsrnn: {line}", file=sys.stderr)
+        print("tsrnn: " + line.replace("\n", "\\n"), file=sys.stderr)
     sys.exit(code)

@@ -1,5 +1,6 @@
 """All that defines a training run: the published flags and the published protocol."""
 
+import reprlib
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -67,8 +68,9 @@ class TrainConfig:
         tasks.get_task(self.task)
         check_fields(self, LIMITS)
         choice("precision", self.precision, PRECISIONS)
-        if self.start_from is not None and not isinstance(self.start_from, str):
-            raise InputError(f"start from = {self.start_from!r}: give folder/file as text, or None")
+        start = self.start_from
+        if start is not None and not (isinstance(start, str) and start.isprintable() and len(start) < 600):
+            raise InputError(f"start from = {reprlib.repr(start)}: give folder/file as text, or None")
         architecture, first = self.architecture(), self.start()
         for checked in (architecture, first):  # as they took them: Python's own numbers
             for name in vars(self).keys() & vars(checked).keys():

@@ -10,12 +10,15 @@ from torch import Tensor
 
 from tsrnn import InputError, tasks, zoo
 from tsrnn.curriculum import LARGEST_N
-from tsrnn.files import read, read_checksums
+from tsrnn.files import CHECKSUMS, read, read_checksums
 from tsrnn.inputs import LARGEST_SEED, integer, integers
 from tsrnn.model import LeakyRNN, check_finite, initial_state
-from tsrnn.runs import records
+from tsrnn.names import CHECKPOINT
+from tsrnn.runs import records, states_on_disk
+from tsrnn.schemas import TABLES
 
 BATCH = 256
+OURS = ("config.json", *TABLES)
 
 
 @torch.no_grad()
@@ -91,6 +94,11 @@ def verify(folder: str | Path, batches: int = 50) -> pd.DataFrame:
     """
     folder = Path(folder)
     config, promotions = records(folder)
+    lying = [path.name for path in folder.iterdir() if path.name in OURS or CHECKPOINT.fullmatch(path.name)]
+    unlisted = [name for name in lying if name in OURS or name.endswith(".safetensors")]
+    unlisted = sorted(set(unlisted) - set(read_checksums(folder)))
+    if unlisted and not states_on_disk(folder):  # or else a training has not yet listed what it just wrote
+        raise InputError(f"{folder / unlisted[0]} is not in {CHECKSUMS}: it cannot be checked")
     for name in read_checksums(folder):
         try:
             read(folder / name)

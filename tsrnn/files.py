@@ -27,8 +27,9 @@ CHECKSUMS = "SHA256SUMS"
 UNFINISHED = ".tsrnn-unfinished"  # how the names of files end that are being written
 # More than anything of ours has, and little enough for any computer
 MOST_BYTES = {".json": 2**20, ".csv": 2**24, ".parquet": 2**26, "": 2**30}
+MOST_ROWS, MOST_COLUMNS, MOST_WORDS, LONGEST_WORD = 2_000_000, 100, 1000, 100
+MOST_UNPACKED = 2**28
 NO_WAITING = getattr(os, "O_NONBLOCK", 0)  # Windows has none
-MOST_ROWS, MOST_COLUMNS, LONGEST_WORD = 5_000_000, 100, 100
 
 
 # ---------------------------------------------------------------- write
@@ -175,6 +176,11 @@ def read_checksums(folder: Path) -> dict[str, tuple[str, ...]]:
     return found
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is such a file, or should be one: of a file that was lost, reading says so."""
+    return os.path.lexists(path) or path.name in read_checksums(path.parent)
+
+
 def is_plain(name: str) -> bool:
     """Whether this can be the name of a file in a folder, and leads nowhere else."""
     return name not in ("", ".", "..") and not set(name) & set("/\\\0")
@@ -195,18 +201,25 @@ def read_table(path: Path, schema: pandera.DataFrameSchema, as_text: bool = Fals
     """
     content, names = read(path), list(schema.columns)
     try:
-        table = pd.read_csv(io.BytesIO(content)) if path.suffix == ".csv" else _parquet(content, names)
+        table = _csv(content) if path.suffix == ".csv" else _parquet(content, names)
         table = schema.validate(table[[name for name in names if name in table]])
         return pd.read_csv(io.BytesIO(content), dtype=str) if as_text else table
     except Exception as error:  # pandas, pyarrow and pandera raise many kinds for a damaged or hostile file
         raise InputError(f"{path} is damaged: {first_line(error)}") from error
 
 
+def _csv(content: bytes) -> pd.DataFrame:
+    rows, columns = content.count(b"\n"), content.split(b"\n", 1)[0].count(b",") + 1
+    if rows > MOST_ROWS // 10 or columns > MOST_COLUMNS:
+        raise ValueError(f"{rows:,} rows, {columns:,} columns are more than any table of ours has")
+    return pd.read_csv(io.BytesIO(content))
+
+
 def _parquet(content: bytes, names: list[str]) -> pd.DataFrame:
     file = pq.ParquetFile(pa.BufferReader(content), read_dictionary=names)  # a word once, not in every row
     rows, columns = file.metadata.num_rows, file.metadata.num_columns
     size = sum(file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups))
-    if rows > MOST_ROWS or columns > MOST_COLUMNS or size > MOST_BYTES[""]:
+    if rows > MOST_ROWS or columns > MOST_COLUMNS or size > MOST_UNPACKED:
         raise ValueError(
             f"{rows:,} rows, {columns} columns, {size:,} bytes are more than any table of ours has"
         )
@@ -218,6 +231,8 @@ def _parquet(content: bytes, names: list[str]) -> pd.DataFrame:
         if pa.types.is_dictionary(column.type):
             if not pa.types.is_string(column.type.value_type):
                 raise ValueError(f"column {name} holds {column.type.value_type}")
+            if any(len(chunk.dictionary) > MOST_WORDS for chunk in column.chunks):
+                raise ValueError(f"column {name} has more than {MOST_WORDS} different words")
             words = [word for chunk in column.chunks for word in chunk.dictionary.to_pylist()]
             if any(len(word) > LONGEST_WORD for word in words):
                 raise ValueError(f"a word in {name} has more than {LONGEST_WORD} letters")

@@ -17,6 +17,7 @@ from tsrnn.runs import is_over, last_kept, recorded_config, saved_history, state
 
 # A run may go on with other values of these; all others must be what it was begun with.
 MAY_CHANGE = ("max_n", "max_epochs", "patience", "measure_steps", "precision")
+PATIENCE = 60  # seconds to wait for others that choose, which takes them a moment
 NUMBERS = ".tsrnn-numbers"  # in a folder of networks: held while numbers are chosen
 
 
@@ -34,8 +35,11 @@ def check_folder(config: TrainConfig, folder: Path) -> None:
                 f"{folder} holds a different run, with {f.name} = {theirs}, not {ours}; "
                 "choose another network number (-n) or base path (-b)"
             )
-    without_state = not states_on_disk(folder) and (folder / "history.csv").exists()
-    if without_state and not is_over(config, saved_history(folder)) and last_kept(folder) is None:
+    without_state, history = not states_on_disk(folder), saved_history(folder)
+    results = [path.name for path in folder.iterdir() if path.suffix in (".parquet", ".safetensors")]
+    if without_state and not history and results:
+        raise InputError(f"{folder} holds {results[0]} and no history.csv: it was lost, and with it the run")
+    if without_state and history and not is_over(config, history) and last_kept(folder) is None:
         raise InputError(
             f"{folder} holds a trained network without its training state and without a checkpoint: it "
             "cannot go on; choose another network number (-n) or base path (-b)"
@@ -45,7 +49,10 @@ def check_folder(config: TrainConfig, folder: Path) -> None:
 def is_new(folder: Path) -> bool:
     """Whether there is no such folder, or nothing in it but what `hold` leaves before the first file."""
     try:
-        return not folder.exists() or all(p.name == "state" or p.name[0] == "." for p in folder.iterdir())
+        if not folder.exists():
+            return True
+        states = (folder / "state").glob("*.safetensors")
+        return not any(states) and all(p.name == "state" or p.name[0] == "." for p in folder.iterdir())
     except OSError as error:
         raise InputError(f"cannot read {folder}: {error.strerror}") from error
 
@@ -88,8 +95,12 @@ def choosing(base: Path) -> Iterator[None]:
     """While numbers are chosen in this folder of networks and their folders taken, nobody else does."""
     try:
         base.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(base / NUMBERS)
+        lock = FileLock(base / NUMBERS, timeout=PATIENCE, fallback_to_soft=False)
         lock.acquire()
+    except Timeout as error:
+        raise InputError(
+            f"another process has been choosing numbers in {base} for {PATIENCE} s: if it hangs, end it"
+        ) from error
     except OSError as error:
         raise InputError(f"cannot write to {base}: {error.strerror}") from error
     try:
@@ -107,7 +118,7 @@ def hold(folder: Path) -> Iterator[Callable[[], None]]:
         another process may then have taken the folder.
     """
     path = folder / "state" / "lock"
-    lock = FileLock(path, timeout=0)
+    lock = FileLock(path, timeout=0, fallback_to_soft=False)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
@@ -138,10 +149,12 @@ def is_held(folder: Path) -> bool:
     if not path.exists():
         return False
     try:
-        with FileLock(path, timeout=0):
+        with FileLock(path, timeout=0, fallback_to_soft=False):
             return False
-    except (Timeout, OSError):
+    except Timeout:
         return True
+    except OSError:  # it cannot be locked here: `hold` says why
+        return False
 
 
 def is_done(config: TrainConfig, folder: Path) -> bool:

@@ -29,7 +29,10 @@ def integer(name: str, value: Any, low: int, high: int) -> int:
 
 def number(name: str, value: Any, low: float, high: float) -> float:
     """The value as a Python float from `low` to `high`. InputError if it is anything else, NaN too."""
-    given = float(value) if isinstance(value, Real) and not isinstance(value, bool) else nan
+    try:
+        given = float(value) if isinstance(value, Real) and not isinstance(value, bool) else nan
+    except OverflowError:  # a whole number beyond all floats
+        given = nan
     if not low <= given <= high:
         raise InputError(f"{name} = {reprlib.repr(value)}: choose a number, {low:.10g} to {high:.10g}")
     return given

@@ -6,7 +6,7 @@ from pathlib import Path
 from tsrnn.model import Architecture
 
 # [0-9]: \d is any digit of any script
-FOLDER = re.compile(r".+_network_([1-9][0-9]{0,6})")
+FOLDER = re.compile(r"[A-Za-z0-9_.+-]+_network_[1-9][0-9]{0,6}")
 CHECKPOINT = re.compile(r"rnn_N([1-9][0-9]{0,4})_N([1-9][0-9]{0,4})(\.safetensors)?")
 
 

@@ -4,7 +4,6 @@ Kept beside the checkpoints for the chapters to read, in `robustness.parquet` an
 promotion lacks of `measure` is added too. `tsrnn retrain` leaves `retraining.parquet` there.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,7 +21,7 @@ from tsrnn.analysis.interventions import (
 )
 from tsrnn.analysis.measure import cheap, checks, costly, mechanism
 from tsrnn.analysis.simulate import Protocol
-from tsrnn.files import read_table, write_table
+from tsrnn.files import is_there, read_table, write_table
 from tsrnn.folders import hold
 from tsrnn.model import LeakyRNN
 from tsrnn.progress import progress_bar
@@ -92,7 +91,7 @@ PROBES: dict[str, Callable[[LeakyRNN, str, Scale], pd.DataFrame]] = {
 }
 
 
-def add_missing(folder: Path, progress: bool = True, scale: Scale | None = None) -> list[int]:
+def add_missing(folder: str | Path, progress: bool = True, scale: Scale | None = None) -> list[int]:
     """Measure what is not yet known of a trained network, wherever it kept a checkpoint.
 
     Args:
@@ -107,6 +106,7 @@ def add_missing(folder: Path, progress: bool = True, scale: Scale | None = None)
     Raises:
         InputError: not a run of tsrnn, in use by another process, a damaged checkpoint.
     """
+    folder = Path(folder)
     config, _ = records(folder)  # before `hold`, which makes the folder
     added = []
     with hold(folder) as still_held:
@@ -149,7 +149,7 @@ def add_promotion(folder: Path, model: LeakyRNN, task: str, steps: int) -> bool:
 def add_probe(folder: Path, name: str, model: LeakyRNN, task: str, scale: Scale) -> bool:
     """Add a checkpoint to the file of a probe; whether it was not yet in it."""
     path = folder / f"{name}.parquet"
-    known = read_table(path, TABLES[path.name]) if os.path.lexists(path) else None
+    known = read_table(path, TABLES[path.name]) if is_there(path) else None
     if known is not None and max(model.heads) in set(known["N"]):
         return False
     new = PROBES[name](model, task, scale).astype({"accuracy": "float32"})

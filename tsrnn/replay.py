@@ -51,7 +51,7 @@ QUANTITIES = ("N_min", "N_max", *TOLERANCES, "promoted")
 SMALLEST = 0.01  # what is smaller is compared as if it were this: the sd of equal tau is 0, or rounding
 
 
-def replay(folder: Path, epochs: int = 2, progress: bool = True) -> pd.DataFrame:
+def replay(folder: str | Path, epochs: int = 2, progress: bool = True) -> pd.DataFrame:
     """Train the first epochs of a network once more, in memory, beside what was recorded of them.
 
     Args:
@@ -69,6 +69,7 @@ def replay(folder: Path, epochs: int = 2, progress: bool = True) -> pd.DataFrame
             file is missing or not what its checksum says.
     """
     epochs = integer("epochs", epochs, 1, 10**6)
+    folder = Path(folder)
     config = begun_from_seed(folder)
     history = read_history(folder)
     history = history[history["from_epoch"] == 0].head(epochs)

@@ -1,6 +1,5 @@
 """Retraining on other N, from where a network stands (Figure 8c); the results are kept beside the network."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from tsrnn.batches import draw_batches
 from tsrnn.config import TrainConfig
 from tsrnn.curriculum import LARGEST_N
 from tsrnn.evaluation import check_one
-from tsrnn.files import read_table, write_table
+from tsrnn.files import is_there, read_table, write_table
 from tsrnn.folders import hold
 from tsrnn.inputs import integer, integers
 from tsrnn.model import LeakyRNN
@@ -127,11 +126,11 @@ def check_retraining(folder: Path, start: int, ns: Sequence[int], epochs: int) -
 def retrained(folder: Path) -> pd.DataFrame | None:
     """What was measured by retraining so far."""
     path = folder / FILE
-    return read_table(path, RETRAINING) if os.path.lexists(path) else None
+    return read_table(path, RETRAINING) if is_there(path) else None
 
 
 def add_retraining(
-    folder: Path, start: int, ns: Sequence[int], epochs: int, progress: bool = True, device: str = "cpu"
+    folder: str | Path, start: int, ns: Sequence[int], epochs: int, progress: bool = True, device: str = "cpu"
 ) -> bool:
     """Retrain a network from its checkpoint at N = `start` (`retrain`, Figure 8c).
 
@@ -144,6 +143,7 @@ def add_retraining(
     Raises:
         InputError: as `check_retraining`; in use by another process; no such device.
     """
+    folder = Path(folder)
     check_device(device)
     check_retraining(folder, start, ns, epochs)  # before `hold`, which makes the folder
     with hold(folder) as still_held:

@@ -11,7 +11,6 @@ from a new stream, of the seed and that epoch. `config.json` lists each time tha
 """
 
 import json
-import os
 import platform
 import warnings
 from dataclasses import asdict, dataclass, field, replace
@@ -28,8 +27,18 @@ import tsrnn
 from tsrnn import InputError, zoo
 from tsrnn import curriculum as curricula
 from tsrnn.config import TrainConfig
-from tsrnn.files import first_line, is_saved, read_json, read_table, read_tensors, write, write_table
-from tsrnn.inputs import integer
+from tsrnn.files import (
+    CHECKSUMS,
+    first_line,
+    is_saved,
+    is_there,
+    read_json,
+    read_table,
+    read_tensors,
+    write,
+    write_table,
+)
+from tsrnn.inputs import choice, integer
 from tsrnn.model import initial_parameters
 from tsrnn.names import largest_n
 from tsrnn.schemas import HISTORY, PROMOTIONS, no_rows
@@ -70,7 +79,7 @@ def is_over(config: TrainConfig, history: list[dict[str, Any]]) -> bool:
 def saved_history(folder: Path) -> list[dict[str, Any]]:
     """The rows of history.csv, as text: they go back as they came."""
     path = folder / "history.csv"
-    if not os.path.lexists(path):
+    if not is_there(path):
         return []
     rows: list[dict[str, Any]] = read_table(path, HISTORY, as_text=True).to_dict("records")  # type: ignore[assignment]
     return rows
@@ -78,7 +87,7 @@ def saved_history(folder: Path) -> list[dict[str, Any]]:
 
 def recorded_config(folder: Path) -> TrainConfig | None:
     """The settings of the run in this folder, or None if there is no config.json."""
-    return zoo.read_config(folder) if os.path.lexists(folder / "config.json") else None
+    return zoo.read_config(folder) if is_there(folder / "config.json") else None
 
 
 def records(folder: Path) -> tuple[TrainConfig, pd.DataFrame]:
@@ -95,7 +104,7 @@ def records(folder: Path) -> tuple[TrainConfig, pd.DataFrame]:
 def saved_promotions(folder: Path) -> pd.DataFrame:
     """promotions.parquet; no rows if nothing has been solved yet."""
     path = folder / "promotions.parquet"
-    return read_table(path, PROMOTIONS) if os.path.lexists(path) else no_rows(PROMOTIONS)
+    return read_table(path, PROMOTIONS) if is_there(path) else no_rows(PROMOTIONS)
 
 
 def seeded(seed: int, *purpose: int) -> torch.Generator:
@@ -125,7 +134,7 @@ def open_run(config: TrainConfig, folder: Path, start: Path | None = None) -> Ru
         run = load_state(config, folder, max(saved.items())[1])
         save_config(run)
         return run
-    kept = last_kept(folder) if (folder / "history.csv").exists() else None
+    kept = last_kept(folder) if is_there(folder / "history.csv") else None
     if kept is not None:
         run = go_on(begin(config, folder), *kept)
         drop_after(run)
@@ -260,6 +269,11 @@ def states_on_disk(folder: Path) -> dict[int, Path]:
             damaged.append(error)
     if damaged and not found:
         raise damaged[0]
+    both = [folder / "state" / f"{i}.safetensors" for i in (0, 1)]
+    if not found and all(path.exists() for path in both):
+        raise InputError(
+            f"{both[0].parent} holds states that its {CHECKSUMS} does not list: they cannot be checked"
+        )
     for each in damaged:
         warnings.warn(f"{each}; the state of epoch {max(found)} is whole", stacklevel=2)
     return found
@@ -277,16 +291,32 @@ def load_state(config: TrainConfig, folder: Path, path: Path) -> Run:
     try:
         n_min, n_max = about["n"]
         run.now = curriculum_at(run.now, n_min, n_max)
-        run.epoch, run.from_epoch, run.ensemble = about["epoch"], about["from_epoch"], about["ensemble"]
+        run.epoch = integer("epoch", about["epoch"], 0, 10**6)
+        run.from_epoch = integer("from epoch", about["from_epoch"], 0, run.epoch)
+        run.ensemble = {
+            choice("network", name, about["ensemble"]): integer(f"epoch of {name}", epoch, 0, 10**6)
+            for name, epoch in about["ensemble"].items()
+        }
         run.generator.set_state(tensors["generator"])
         for part in ("parameters", "momentum"):
             for name, p in getattr(run, part).items():
                 mine = p[: run.now.heads.stop] if name.startswith("head_") else p
                 mine.copy_(zoo.checked(tensors[f"{part}.{name}"], tuple(mine.shape), f"{part}.{name}"))
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise InputError(f"{path} is not the state of a run: {first_line(error)}") from error
     drop_after(run)
+    if run.history and run.now != after(run.history[-1], config.start()):
+        raise InputError(
+            f"{path} trains N = {run.now.n_min} to {run.now.n_max}, which does not follow from the last row "
+            f"of history.csv, N = {run.history[-1]['N_min']} to {run.history[-1]['N_max']}"
+        )
     return run
+
+
+def after(row: dict[str, Any], first: curricula.Curriculum) -> curricula.Curriculum:
+    """What is trained after the epoch of a row of history.csv, in a curriculum that begins with `first`."""
+    trained = curriculum_at(first, int(row["N_min"]), int(row["N_max"]))
+    return (trained.next() or trained) if row["promoted"] == "True" else trained
 
 
 def curriculum_at(first: curricula.Curriculum, n_min: int, n_max: int) -> curricula.Curriculum:

@@ -63,7 +63,8 @@ PROMOTIONS = DataFrameSchema(
         "measure": word(),
         "index": whole(0),
         "value": real(dtype="float32", missing=True),  # what was measured can be no number
-    }
+    },
+    unique=["N_max", "measure", "index"],
 )
 ROBUSTNESS = DataFrameSchema(
     {

@@ -60,7 +60,7 @@ def train(
     base_path: str | Path | None = None,
     device: str = "cpu",
     progress: bool = True,
-    start: Path | None = None,
+    start: str | Path | None = None,
 ) -> list[Path]:
     """Train `runs` networks side by side, with seeds and network numbers counting up from those in `config`.
 
@@ -76,7 +76,7 @@ def train(
             or there is no such device.
     """
     base = Path(base_path) if base_path is not None else zoo.default_base_path()
-    return train_together(counted_up(config, runs), base, device, progress, start)
+    return train_together(counted_up(config, runs), base, device, progress, Path(start) if start else None)
 
 
 def counted_up(config: TrainConfig, runs: int) -> list[TrainConfig]:
@@ -342,7 +342,7 @@ def move_on(run: Run) -> None:
 
 def check_device(device: str) -> None:
     """Raise InputError unless `device` is cpu, or cuda with one present."""
-    if device != "cpu" and not device.startswith("cuda"):
+    if not isinstance(device, str) or (device != "cpu" and not device.startswith("cuda")):
         raise InputError(f"unknown device {device!r}: choose cpu or cuda")
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise InputError(f"device {device!r}: no CUDA device is available here; use cpu")

@@ -29,7 +29,9 @@ from tsrnn.config import TrainConfig
 from tsrnn.files import (
     CHECKSUMS,
     first_line,
+    is_plain,
     is_saved,
+    is_there,
     read,
     read_checksums,
     read_json,
@@ -77,12 +79,22 @@ def save_checkpoint(
 
     Returns:
         The path of the checkpoint.
+
+    Raises:
+        InputError: not one network, without heads, of another task; a value that is not finite in half
+            precision; a name that leads elsewhere.
     """
-    ns = list(model.heads)
+    ns, _ = list(model.heads), choice("task", task, tasks.TASKS)
+    if len(model.b) != 1 or not ns:
+        raise InputError(f"{len(model.b)} networks with {len(ns)} heads: save one, with one or more")
+    if name is not None and not is_plain(name):
+        raise InputError(f"name = {name!r}: choose the name of a file, without its folder")
     tensors = {name: p.detach()[0].cpu() for name, p in model.named_parameters()}
     kept = list(model.heads.values())
     tensors |= {name: tensors[name][kept].contiguous() for name in ("head_weight", "head_bias")}
     tensors |= {name: tensors[name].half() for name in HALVES}
+    if wrong := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
+        raise InputError(f"{', '.join(wrong)}: values that are not finite, or too large for half precision")
     about = {"architecture": asdict(model.architecture), "ns": ns, "task": task} | notes
     # one entry: safetensors writes several in random order, and a seed should give the same file
     content = to_safetensors(
@@ -153,8 +165,9 @@ def load_model(
     return model.to(device)
 
 
-def load_any(path: Path) -> LeakyRNN:
+def load_any(path: str | Path) -> LeakyRNN:
     """A network from a checkpoint, ours or the authors'. Raises InputError if it is not one."""
+    path = Path(path)
     return load_checkpoint(path) if path.suffix == ".safetensors" else load_published(path)
 
 
@@ -196,8 +209,9 @@ PUBLISHED_NAMES = {
 }
 
 
-def load_published(path: Path) -> LeakyRNN:
+def load_published(path: str | Path) -> LeakyRNN:
     """A network saved by the authors' code; head i answers for N_min + i. Raises InputError if not one."""
+    path = Path(path)
     name = CHECKPOINT.fullmatch(path.name)
     if name is None or name[3]:
         raise InputError(f"{path.name}: a published checkpoint is called rnn_N<min>_N<max>")
@@ -275,10 +289,14 @@ def network_folders(base: str | Path) -> list[Path]:
 
 
 def checkpoints(folder: str | Path) -> list[Path]:
-    """The checkpoints in a network's folder, ours and published, by N: what has been saved as a whole."""
-    names = [CHECKPOINT.fullmatch(path.name) for path in Path(folder).iterdir()]
-    found = [Path(folder) / name[0] for name in names if name]
-    saved = [path for path in found if path.suffix == "" or is_saved(path)]
+    """The checkpoints in a network's folder, by N: ours that were saved as a whole, or published ones.
+
+    In a folder with a config.json, only ours: others that lie there are left alone.
+    """
+    folder = Path(folder)
+    names = [CHECKPOINT.fullmatch(path.name) for path in folder.iterdir()]
+    found, run = [folder / name[0] for name in names if name], is_there(folder / "config.json")
+    saved = [path for path in found if (is_saved(path) if path.suffix else not run)]
     return sorted(saved, key=lambda path: trained_on(path)[::-1])
 
 
@@ -316,11 +334,10 @@ def index(base_path: str | Path | None = None) -> pd.DataFrame:
     base = Path(base_path) if base_path is not None else default_base_path()
     rows: list[dict[str, Any]] = []
     for folder in network_folders(base):
-        if not (folder / "config.json").exists():
-            continue  # of the authors, or just being made
         try:
-            rows.append(row_of(folder))
-        except InputError as error:
+            if is_there(folder / "config.json"):  # or else of the authors, or just being made
+                rows.append(row_of(folder))
+        except (InputError, OSError) as error:
             warnings.warn(f"left out: {error}", stacklevel=2)
     return pd.DataFrame(rows, columns=INDEX_COLUMNS)
 
@@ -358,7 +375,7 @@ def row_of(folder: Path) -> dict[str, Any]:
 def read_history(folder: Path) -> pd.DataFrame:
     """history.csv; no rows of a run in its first epoch. Raises InputError if it is damaged."""
     path = folder / "history.csv"
-    if not os.path.lexists(path):
+    if not is_there(path):
         return no_rows(HISTORY)
     return read_table(path, HISTORY)
 
