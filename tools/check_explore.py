@@ -115,12 +115,12 @@ def wiring(browser: Browser) -> list[str]:
         step.press("Enter")
     says = counts.all_inner_texts()
     due = [
-        "6 wrong answers, then right again.",
-        "9 wrong answers so far.",
-        "1 wrong answer, then right again.",
+        "6 wrong for N = 8, then right again.",
+        "9 wrong for N = 8 so far.",
+        "1 wrong for N = 8, then right again.",
     ]
     failures += expect(f"after a flip in each: {says}", says == due)
-    told = "Delay line: 6 wrong answers, then right again. Running sum: 9 wrong answers so far. Ladder"
+    told = "Delay line: 6 wrong for N = 8, then right again. Running sum: 9 wrong for N = 8 so far. Ladder"
     failures += expect(f"told: {status.inner_text()}", status.inner_text().startswith(told))
     shown = page.locator(".wiring-log .wiring-wrong")
     failures += expect(f"{shown.count()} wrong answers in the charts", shown.count() == 16)

@@ -20,8 +20,7 @@ from tsrnn.book import live, paper
 from tsrnn.files import write_atomically
 
 SCRIPT = live.SCRIPT.with_name("explore.js")
-# Bins of the histograms, in steps; a unit beyond the last edge counts in the last bin. The first bin of τ_net
-# up to 1 is of the units whose activity keeps nothing from one step to the next.
+# Bins of the histograms, in steps; a unit beyond the last edge counts in the last bin
 EDGES = {"tau": np.linspace(1, 7, 61), "tau_net": np.linspace(0, 15, 31)}
 PUBLISHED = {"tau": "mean tau", "tau_net": "mean tau_net"}
 # Eigenvalues are kept in thousandths.
@@ -64,7 +63,7 @@ def published_perturbations(epsilons: dict[str, list[float]]) -> dict[str, dict[
             ]
             for name, kind in live.KINDS.items()
         }
-        for what in ("W", "tau")
+        for what in epsilons
     }
 
 
@@ -134,10 +133,8 @@ def data(base: Path) -> dict[str, Any]:
     if set(networks["curriculum"]) != set(live.KINDS.values()):
         raise InputError(f"no networks of both kinds in {base}")
     found = robustness(networks, base)
-    beside = {}
-    if found:
-        some = next(iter(found.values()))
-        beside = published_perturbations({what: some[what]["epsilon"] for what in some})
+    there = found.get(str(live.PUBLISHED_N), {})
+    beside = published_perturbations({what: there[what]["epsilon"] for what in there})
     return {
         "robustness": found,
         "published": {"N": live.PUBLISHED_N} | beside,

@@ -8,7 +8,8 @@
   const percent = (share) => `${Math.round(100 * share) || 0}\u00a0%`.replace("-", "−");
   const short = (x) => String(+x.toPrecision(2));
   const count = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
-  const text = (x, y, words, anchor = "middle") => `<text x="${x}" y="${y}" text-anchor="${anchor}">${words}</text>`;
+  const text = (x, y, words, anchor = "middle", more = "") =>
+    `<text x="${x}" y="${y}" text-anchor="${anchor}" ${more}>${words}</text>`;
   const path = (points, className, end = "") =>
     `<path class="${className}" d="M${points.map((point) => point.map((v) => v.toFixed(1)).join(" ")).join("L")}${end}"/>`;
   const line = (x, from, to, className) => path([[x, from], [x, to]], className);
@@ -117,7 +118,7 @@
   // ---------------------------------------------------------------------------------------------- N through training
 
   const SHARES = [0.01, 0.1, 0.4]; // with a line
-  const HIST = { width: 300, height: 190, left: 44, right: 288, top: 8, bottom: 150 };
+  const HIST = { width: 300, height: 190, left: 52, right: 286, top: 8, bottom: 150 };
   const MARGIN = 0.15; // around the eigenvalues and the circle
   const LABELS = { tau: "τ of the units", tau_net: "τ_net of their activity", spectrum: "eigenvalues of M" };
   const ENDS = { tau: "τ (steps)", tau_net: "τ_net (steps)" };
@@ -216,12 +217,15 @@
       const bars = counts.map((some, i) => some && `<rect class="chart-bar" x="${(x(edges[i]) + 0.4).toFixed(1)}" y="${y(some / all).toFixed(1)}"
         width="${(x(edges[i + 1]) - x(edges[i]) - 0.8).toFixed(1)}" height="${(bottom - y(some / all)).toFixed(1)}"/>`);
       const step = Math.ceil((edges.at(-1) - edges[0]) / 6), ticks = [];
-      for (let v = edges[0]; v <= edges.at(-1); v += step) ticks.push(text(x(v), bottom + 17, v + step > edges.at(-1) ? `${v}+` : v));
+      for (let v = edges[0]; v <= edges.at(-1); v += step) {
+        const steps = Math.floor((edges.at(-1) - v) / step); // to the last; a phone has room for every other
+        ticks.push(text(x(v), bottom + 18, steps ? v : `${v}+`, "middle", steps % 2 ? 'class="chart-minor"' : ""));
+      }
       svg.innerHTML = `<g data-kind="${kind}">
         ${SHARES.filter((share) => share <= this.most).map((share) =>
           path([[left, y(share)], [right, y(share)]], "chart-grid") + text(left - 5, y(share) + 4, percent(share), "end")).join("")}
         ${bars.filter(Boolean).join("")}${path([[left, bottom], [right, bottom]], "chart-axis")}${ticks.join("")}
-        ${text((left + right) / 2, bottom + 36, ENDS[what].replace("_net", '<tspan dy="3" font-size="75%">net</tspan><tspan dy="-3"> </tspan>'))}
+        ${text((left + right) / 2, bottom + 37, ENDS[what].replace("_net", '<tspan dy="3" font-size="75%">net</tspan><tspan dy="-3"> </tspan>'))}
         ${published === null ? "" : line(x(published), top, bottom, "chart-theirs")}${line(x(middle), top, bottom, "chart-at")}</g>`;
       const known = published === null ? "" : `, published ${published.toFixed(2)}`;
       return `mean ${middle.toFixed(2)}${known}`;

@@ -147,7 +147,7 @@
 
     summary() {
       if (!this.count && !this.isWrong()) return "All answers right.";
-      const wrong = `${this.count} wrong ${this.count === 1 ? "answer" : "answers"}`;
+      const wrong = `${this.count} wrong for N = ${N}`;
       return this.isWrong() ? `${wrong} so far.` : `${wrong}, then right again.`;
     }
 
