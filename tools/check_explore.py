@@ -179,7 +179,7 @@ def epsilon(page: Page) -> list[str]:
         n = int(button.get_attribute("data-n") or 0)
         for what in ("W", "tau"):
             rows = damage[(damage["damage"] == what) & (damage["N"] == n)]
-            slider = figure.locator(f"input[name={what}]")
+            slider = figure.locator(f"input[data-what={what}]")
             slider.press("Home")
             for e in sorted(rows["epsilon"].unique()):
                 said = slider.get_attribute("aria-valuetext") or ""

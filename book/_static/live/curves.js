@@ -32,7 +32,7 @@
           <span>Trained to</span> ${ns.map((n) => `<button data-n="${n}">N = ${n}</button>`).join("")}</div>
         <div class="curves-pair">${Object.entries(SYMBOLS).map(([what, name]) => `<div>
           <p><b>A step in ${name}</b></p><svg class="chart" data-what="${what}" role="img" viewBox="0 0 ${CHART.width} ${CHART.height}"></svg>
-          <input class="curves-slider" type="range" name="${what}" min="0" value="0" aria-label="ε, relative size of the step in ${name}">
+          <input class="curves-slider" type="range" data-what="${what}" min="0" value="0" aria-label="ε, relative size of the step in ${name}">
           <p class="curves-words" data-what="${what}" aria-hidden="true"></p></div>`).join("")}</div>
         <p class="curves-key">${KINDS.map((kind) => `<span data-kind="${kind}"><b>${NAMES[kind].toLowerCase()}</b></span>`).join("")}
           <span>thin: each network</span><span>thick: their mean</span><span>◇ published, at N = ${published.N}</span></p>`;
@@ -41,13 +41,13 @@
         input.max = epsilon.length - 1;
         input.value = this.widest(what);
       }
-      root.addEventListener("input", ({ target }) => this.show(target.name));
+      root.addEventListener("input", ({ target }) => this.show(target.dataset.what));
       root.addEventListener("click", ({ target }) => target.dataset.n && this.choose(+target.dataset.n));
       this.choose(this.n);
     }
 
     input(what) {
-      return this.root.querySelector(`input[name=${what}]`);
+      return this.root.querySelector(`input[data-what=${what}]`);
     }
 
     choose(n) {
@@ -140,9 +140,9 @@
       const [re, im] = [0, 1].map((part) => values.map((value) => value[part]));
       const extreme = (of, x, start) => x.reduce((best, v) => of(best, v), start);
       this.plane = { low: extreme(Math.min, re, -1) - MARGIN, high: extreme(Math.max, re, 1) + MARGIN, up: extreme(Math.max, im, 1) + MARGIN };
-      root.innerHTML = `<div class="live-bar"><button data-do="play">Play</button>
+      root.innerHTML = `<div class="live-bar"><button>Play</button>
           <label class="curves-n"><span class="live-hidden">N solved so far</span>
-            <input type="range" name="N" min="${Math.min(...ns)}" max="${Math.max(...ns)}" value="${start}">
+            <input type="range" min="${Math.min(...ns)}" max="${Math.max(...ns)}" value="${start}">
             <b class="live-value" aria-hidden="true"></b></label></div>
         <div class="curves-training">${KINDS.map((kind) => `<p class="curves-head" data-kind="${kind}"></p>
           ${Object.keys(LABELS).map((what) => `<div class="curves-chart" data-kind="${kind}" data-what="${what}"><p></p>
