@@ -39,6 +39,7 @@ book: $(READY)  ## run the notebooks where needed, render and check the site in 
 	trap 'rmdir _build/lock' EXIT
 	$(BIN)/python tools/run_notebooks.py --stored
 	TSRNN_ZOO="$(ZOO)" $(BIN)/python -m tsrnn.book.live
+	TSRNN_ZOO="$(ZOO)" $(BIN)/python -m tsrnn.book.explore
 	# Sphinx and its cache of executed notebooks know pages and cells only. All is made anew when anything else changes.
 	$(MAKE) -s inputs | tr '\n' '\0' | xargs -0 sha256sum > _build/inputs.new
 	cmp -s _build/inputs.new _build/inputs || rm -rf _build/.jupyter_cache _build/.doctrees
@@ -58,8 +59,8 @@ book: $(READY)  ## run the notebooks where needed, render and check the site in 
 	cp -R book/_static/live _build/html/_static/  # Sphinx does so only when a page has changed
 	$(BIN)/python tools/check_site.py
 
-# Chapter 10 runs chapter 1, so that one is an input, too; a cell that changes is seen without this list. The live
-# figure is none: no notebook reads it.
+# Chapter 11 runs chapter 1, so that one is an input, too; a cell that changes is seen without this list. The live
+# figures are none: no notebook reads them.
 inputs:
 	@find -L $(INPUTS) "$(ZOO)" notebooks/01_* -type f ! -path '*/state/*' ! -name '*.pyc' \
 	  ! -name '.*' ! -path '*/_static/live/*' | LC_ALL=C sort
@@ -81,6 +82,7 @@ test: $(READY)  ## check everything: style, types, unit tests, notebooks, book, 
 	$(MAKE) book
 	$(BIN)/python tools/look.py
 	$(BIN)/python tools/check_live.py
+	$(BIN)/python tools/check_explore.py
 	{ set +x; } 2> /dev/null
 	echo "All checks passed. The unit tests once more:"
 	tail -n 1 _build/pytest.txt

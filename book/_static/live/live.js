@@ -424,7 +424,7 @@
 
   const data = window.TSRNN_LIVE;
   // A page of several pages, as `make pdf` makes, has several of each script.
-  for (const root of document.querySelectorAll(".live:not(.live-ready)")) {
+  for (const root of document.querySelectorAll(".live:not(.live-ready, .explore)")) {
     if (data?.networks) window.live.figures.push(new Figure(root, data, window.live.figures.length));
     else root.textContent = "No network runs here: `make book` found none of both kinds for the same N.";
   }
