@@ -46,6 +46,13 @@ class Quiet(SimpleHTTPRequestHandler):
         pass
 
 
+class Server(ThreadingHTTPServer):
+    """Says nothing of a page that was closed while it loaded, either."""
+
+    def handle_error(self, *_: Any) -> None:
+        pass
+
+
 def listen(page: Page, host: str) -> list[str]:
     """A list that fills with the errors of a page and its requests to other hosts, which are stopped."""
     failures: list[str] = []
@@ -95,7 +102,7 @@ def search(browser: Browser, host: str) -> list[str]:
 
 def main() -> None:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(SITE)))
+    server = Server(("127.0.0.1", 0), partial(Quiet, directory=str(SITE)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     host = f"http://127.0.0.1:{server.server_port}"
     names = pages_in_toc(yaml.safe_load((TOP / "_toc.yml").read_text(encoding="utf8")))
