@@ -1,11 +1,14 @@
 """Small networks that train in a second."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
 
+from tsrnn import files
 from tsrnn.config import TrainConfig
 from tsrnn.files import read
 
@@ -36,6 +39,23 @@ def everything(folder: Path) -> tuple:
     history = pd.read_csv(folder / "history.csv").drop(columns="seconds")
     names = [path.name for path in folder.glob("*.*") if path.name != "history.csv"]
     return history.to_csv(), {name: read(folder / name) for name in names}
+
+
+@contextmanager
+def killed_before_write(writes: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Within, the process dies when so many writes have been made and the next is about to begin."""
+    original, left = files.write_atomically, writes
+
+    def write_or_die(path: Path, content: bytes) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise KeyboardInterrupt
+        original(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "write_atomically", write_or_die)
+        yield
 
 
 def published_state(neurons: int = 6, heads: int = 100) -> dict[str, torch.Tensor]:

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from conftest import published_state
+from conftest import killed_before_write, published_state
 from safetensors.torch import save
 
 from tsrnn import InputError, files, zoo
@@ -330,20 +330,10 @@ def test_new_files_are_as_readable_as_others(folder, monkeypatch):
 
 
 def test_a_kill_while_one_file_takes_the_place_of_another_leaves_one_of_them(folder, monkeypatch):
-    path, original = folder / "readouts.parquet", files.write_atomically
+    path = folder / "readouts.parquet"
     files.write_table(path, no_rows(READOUTS))
-    for last in range(3):
-        left = last
-
-        def dies(path, content):
-            nonlocal left
-            left -= 1
-            if left < 0:
-                raise KeyboardInterrupt
-            original(path, content)
-
-        monkeypatch.setattr(files, "write_atomically", dies)
-        with pytest.raises(KeyboardInterrupt):
+    before = files.read(path)
+    for writes in range(3):
+        with killed_before_write(writes, monkeypatch), pytest.raises(KeyboardInterrupt):
             write(path, b"another")
-        monkeypatch.setattr(files, "write_atomically", original)
-        assert files.read(path) == (b"another" if last > 1 else files.read(path)) and files.is_saved(path)
+        assert files.read(path) == (b"another" if writes > 1 else before) and files.is_saved(path)

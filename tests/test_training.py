@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 import torch
-from conftest import everything, published_state
+from conftest import everything, killed_before_write, published_state
 from naive import NaiveRNN
 from torch import nn
 from tqdm import tqdm
@@ -150,25 +150,15 @@ def test_an_ensemble_killed_before_any_write_ends_the_same(small, tmp_path, monk
         return tmp_path / name
 
     wanted = [everything(f) for f in train(config, 3, copy_of_the_begun("whole"), progress=False)]
-    original, kills = files.write_atomically, 0
+    kills = 0
     while True:
-        base, left = copy_of_the_begun(str(kills)), kills
-
-        def write_or_die(path, content):
-            nonlocal left
-            left -= 1
-            if left < 0:
-                raise KeyboardInterrupt
-            original(path, content)
-
-        monkeypatch.setattr(files, "write_atomically", write_or_die)
+        base = copy_of_the_begun(str(kills))
         try:
-            found = train(config, 3, base, progress=False)
+            with killed_before_write(kills, monkeypatch):
+                found = train(config, 3, base, progress=False)
             break
         except KeyboardInterrupt:
             kills += 1
-        finally:
-            monkeypatch.setattr(files, "write_atomically", original)
         found = train(config, 3, base, progress=False)
         assert [everything(f) for f in found] == wanted, f"killed before write {kills}"
     assert kills > 20 and [everything(f) for f in found] == wanted

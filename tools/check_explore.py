@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import torch
 from check_site import TOP
-from look import FLAGS, SITE, listen
+from look import FLAGS, SITE, expect, open_figures
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tsrnn import tasks, zoo
@@ -35,16 +35,7 @@ NAMES = {"multi": "Multi-head", "single": "Single-head"}
 
 
 def open_page(browser: Browser, name: str, **settings: Any) -> tuple[Page, list[str]]:
-    """A page of the site from its file, and its failures, so far and to come; nothing may leave the disk."""
-    page = browser.new_page(**settings)
-    failures = listen(page, "file://")
-    page.goto((SITE / f"{name}.html").as_uri(), wait_until="load")
-    page.wait_for_function("window.explore?.figures.length")
-    return page, failures
-
-
-def expect(what: str, is_so: bool) -> list[str]:
-    return [] if is_so else [what]
+    return open_figures(browser, name, "window.explore?.figures", **settings)
 
 
 # ---------------------------------------------------------------- the wiring

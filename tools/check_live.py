@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 import torch
 from check_site import TOP
-from look import FLAGS, SITE, listen
+from look import FLAGS, SITE, expect, open_figures
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tsrnn import tasks, zoo
@@ -56,12 +56,7 @@ COUNTS = re.compile(r"(multi-head|single-head) (\d+) of (\d+) \(and (\d+) elsewh
 
 
 def open_page(browser: Browser, name: str, **settings: Any) -> tuple[Page, list[str]]:
-    """A page of the site from its file, and its failures, so far and to come; nothing may leave the disk."""
-    page = browser.new_page(**settings)
-    failures = listen(page, "file://")
-    page.goto((SITE / f"{name}.html").as_uri(), wait_until="load")
-    page.wait_for_function("window.live?.figures.length")
-    return page, failures
+    return open_figures(browser, name, "window.live?.figures", **settings)
 
 
 def shown(page: Page) -> dict[str, tuple[Path, LeakyRNN]]:
@@ -122,10 +117,6 @@ def same_accuracy(page: Page, kind: str, folder: Path, n: int) -> list[str]:
 
 def status(page: Page) -> str:
     return page.locator(".live-status").inner_text()
-
-
-def expect(what: str, is_so: bool) -> list[str]:
-    return [] if is_so else [what]
 
 
 def lamps(page: Page) -> list[str]:

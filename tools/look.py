@@ -71,6 +71,23 @@ def listen(page: Page, host: str) -> list[str]:
     return failures
 
 
+def open_figures(browser: Browser, name: str, figures: str, **settings: Any) -> tuple[Page, list[str]]:
+    """A page of the site from its file, once the list `figures` of its script has some in it.
+
+    Returns the page and its failures, so far and to come; nothing may leave the disk.
+    """
+    page = browser.new_page(**settings)
+    failures = listen(page, "file://")
+    page.goto((SITE / f"{name}.html").as_uri(), wait_until="load")
+    page.wait_for_function(f"{figures}.length")
+    return page, failures
+
+
+def expect(what: str, is_so: bool) -> list[str]:
+    """A failure, unless it is so."""
+    return [] if is_so else [what]
+
+
 def look(
     browser: Browser, host: str, name: str, theme: Literal["light", "dark"], width: str
 ) -> tuple[list[str], int]:

@@ -250,7 +250,10 @@ def seed_of(folder: Path, seed: int | None) -> int:
 
 
 def folders_of(networks: list[str] | None, base_path: Path | None) -> list[Path]:
-    """The folders of these networks, or of all that are ours. if there is no such network, or none at all."""
+    """The folders of these networks, or of all that are ours.
+
+    Raises InputError if there is no such network, or none at all.
+    """
     base = base_of(base_path)
     there = {folder.name: folder for folder in zoo.network_folders(base)}
     for name in networks or []:

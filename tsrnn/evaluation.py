@@ -94,9 +94,11 @@ def verify(folder: str | Path, batches: int = 50) -> pd.DataFrame:
     """
     folder = Path(folder)
     config, promotions = records(folder)
-    lying = [path.name for path in folder.iterdir() if path.name in OURS or CHECKPOINT.fullmatch(path.name)]
-    unlisted = [name for name in lying if name in OURS or name.endswith(".safetensors")]
-    unlisted = sorted(set(unlisted) - set(read_checksums(folder)))
+    ours = {
+        *OURS,
+        *(path.name for path in folder.glob("rnn_*.safetensors") if CHECKPOINT.fullmatch(path.name)),
+    }
+    unlisted = sorted(ours & {path.name for path in folder.iterdir()} - read_checksums(folder).keys())
     if unlisted and not states_on_disk(folder):  # or else a training has not yet listed what it just wrote
         raise InputError(f"{folder / unlisted[0]} is not in {CHECKSUMS}: it cannot be checked")
     for name in read_checksums(folder):

@@ -114,15 +114,16 @@ def add_missing(folder: str | Path, progress: bool = True, scale: Scale | None =
         kept = zoo.checkpoints(folder)
         for checkpoint in progress_bar(progress, iterable=kept, desc=folder.name, unit="checkpoint"):
             model = zoo.load_checkpoint(checkpoint)
-            found = [add_promotion(folder, model, config.task, scale.steps)]
-            still_held()
-            found += [add_probe(folder, name, model, config.task, scale) for name in PROBES]
+            found = [add_promotion(folder, model, config.task, scale.steps, still_held)]
+            found += [add_probe(folder, name, model, config.task, scale, still_held) for name in PROBES]
             if any(found):
                 added.append(max(model.heads))
     return added
 
 
-def add_promotion(folder: Path, model: LeakyRNN, task: str, steps: int) -> bool:
+def add_promotion(
+    folder: Path, model: LeakyRNN, task: str, steps: int, still_held: Callable[[], None]
+) -> bool:
     """Add to the promotions what `measure` gives and they lack; whether they lacked anything."""
     _, promotions = records(folder)
     solved = promotions[promotions["N_max"] == max(model.heads)]
@@ -142,11 +143,14 @@ def add_promotion(folder: Path, model: LeakyRNN, task: str, steps: int) -> bool:
     about = {name: solved[name].iloc[0] for name in ("epoch", "N_min", "N_max")}
     promotions = pd.concat([promotions, new.assign(**about)], ignore_index=True)
     promotions = promotions.sort_values("epoch", kind="stable", ignore_index=True)
+    still_held()
     save_promotions(folder, promotions[PROMOTION_COLUMNS])
     return True
 
 
-def add_probe(folder: Path, name: str, model: LeakyRNN, task: str, scale: Scale) -> bool:
+def add_probe(
+    folder: Path, name: str, model: LeakyRNN, task: str, scale: Scale, still_held: Callable[[], None]
+) -> bool:
     """Add a checkpoint to the file of a probe; whether it was not yet in it."""
     path = folder / f"{name}.parquet"
     known = read_table(path, TABLES[path.name]) if is_there(path) else None
@@ -154,5 +158,6 @@ def add_probe(folder: Path, name: str, model: LeakyRNN, task: str, scale: Scale)
         return False
     new = PROBES[name](model, task, scale).astype({"accuracy": "float32"})
     table = new if known is None else pd.concat([known, new], ignore_index=True)
+    still_held()
     write_table(path, table)
     return True

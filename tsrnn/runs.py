@@ -259,8 +259,8 @@ def states_on_disk(folder: Path) -> dict[int, Path]:
     A damaged one is left out, with a warning, if there is another: training goes on from that, to the same
     result. Raises InputError if there are none but damaged ones.
     """
-    found, damaged = {}, []
-    for path in (folder / "state" / f"{i}.safetensors" for i in (0, 1)):
+    found, damaged, both = {}, [], [folder / "state" / f"{i}.safetensors" for i in (0, 1)]
+    for path in both:
         try:
             if is_saved(path):
                 about, _ = read_tensors(path, "run")
@@ -269,7 +269,6 @@ def states_on_disk(folder: Path) -> dict[int, Path]:
             damaged.append(error)
     if damaged and not found:
         raise damaged[0]
-    both = [folder / "state" / f"{i}.safetensors" for i in (0, 1)]
     if not found and all(path.exists() for path in both):
         raise InputError(
             f"{both[0].parent} holds states that its {CHECKSUMS} does not list: they cannot be checked"
@@ -320,7 +319,7 @@ def after(row: dict[str, Any], first: curricula.Curriculum) -> curricula.Curricu
 
 
 def curriculum_at(first: curricula.Curriculum, n_min: int, n_max: int) -> curricula.Curriculum:
-    """Where a curriculum that begins with `first` trains these N. Raises ValueError if it never does."""
+    """Where a curriculum that begins with `first` trains these N. Raises InputError if it never does."""
     now: curricula.Curriculum | None = first
     while now is not None and now.n_max < n_max:
         now = now.next()

@@ -101,15 +101,17 @@ def train_together(
     """
     check_device(device)
     began = time.perf_counter()
-    if not callable(configs):
-        check_folders(configs, base, start)  # before `choosing`, which makes the folder
+    if not callable(configs):  # before `choosing`, which makes the folder
+        check_folders(configs, base)
+        for config in configs:
+            check_start(config, start)
     with ExitStack() as stack:
         with choosing(base):
             configs = configs() if callable(configs) else configs
-            folders = check_folders(configs, base, start)
+            folders = check_folders(configs, base)
             to_train = [(c, f) for c, f in zip(configs, folders, strict=True) if not is_done(c, f)]
             held = [stack.enter_context(hold(folder)) for _, folder in to_train]
-            check_folders(configs, base, start)  # as they are now that they are ours
+            check_folders(configs, base)  # as they are now that they are ours
             opened = [open_run(c, f, start) for c, f in to_train]
         ensemble, steps = resume(opened), configs[0].steps
         bar = stack.enter_context(progress_bar(progress, total=steps, unit="step", leave=False))
@@ -123,12 +125,11 @@ def train_together(
     return folders
 
 
-def check_folders(configs: Sequence[TrainConfig], base: Path, start: Path | None) -> list[Path]:
-    """The folder of each network. Raises InputError if one cannot be trained there, or not from `start`."""
+def check_folders(configs: Sequence[TrainConfig], base: Path) -> list[Path]:
+    """The folder of each network. Raises InputError if one cannot be trained there."""
     folders = [base / c.folder() for c in configs]
     for c, folder in zip(configs, folders, strict=True):
         check_folder(c, folder)
-        check_start(c, start)
     return folders
 
 
