@@ -94,11 +94,8 @@ def verify(folder: str | Path, batches: int = 50) -> pd.DataFrame:
     """
     folder = Path(folder)
     config, promotions = records(folder)
-    ours = {
-        *OURS,
-        *(path.name for path in folder.glob("rnn_*.safetensors") if CHECKPOINT.fullmatch(path.name)),
-    }
-    unlisted = sorted(ours & {path.name for path in folder.iterdir()} - read_checksums(folder).keys())
+    there = {path.name for path in folder.iterdir() if is_ours(path.name)}
+    unlisted = sorted(there - read_checksums(folder).keys())
     if unlisted and not states_on_disk(folder):  # or else a training has not yet listed what it just wrote
         raise InputError(f"{folder / unlisted[0]} is not in {CHECKSUMS}: it cannot be checked")
     for name in read_checksums(folder):
@@ -129,6 +126,12 @@ def verify(folder: str | Path, batches: int = 50) -> pd.DataFrame:
     if not tables:
         return pd.DataFrame(columns=["checkpoint", "N", "recorded", "measured", "z"])
     return pd.concat(tables, ignore_index=True)
+
+
+def is_ours(name: str) -> bool:
+    """Whether `tsrnn` gives a file in a network's folder this name, and a checksum."""
+    checkpoint = CHECKPOINT.fullmatch(name)
+    return name in OURS or (checkpoint is not None and checkpoint[3] is not None)
 
 
 def check_heads(model: LeakyRNN, ns: Sequence[int]) -> None:

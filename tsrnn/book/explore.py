@@ -6,8 +6,6 @@ tables hold, and what the paper says.
 """
 
 import base64
-import json
-from math import isclose
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,6 @@ import pandas as pd
 from tsrnn import InputError, zoo
 from tsrnn.analysis import connectivity
 from tsrnn.book import live, paper
-from tsrnn.files import write_atomically
 
 SCRIPT = live.SCRIPT.with_name("explore.js")
 # Bins of the histograms, in steps; a unit beyond the last edge counts in the last bin
@@ -47,23 +44,6 @@ def lines(damage: pd.DataFrame, what: str, n: int) -> dict[str, Any]:
     return {"epsilon": [float(e) for e in table.index]} | {
         name: {str(number): [round(x, 5) for x in column] for number, column in table[kind].items()}
         for name, kind in live.KINDS.items()
-    }
-
-
-def published_perturbations(epsilons: dict[str, list[float]]) -> dict[str, dict[str, list[float | None]]]:
-    """The published relative accuracy of each kind at these ε, which are known to four digits."""
-    return {
-        what: {
-            name: [
-                next(
-                    (v for e, v in paper.PERTURBED[kind, what].items() if isclose(e, mine, rel_tol=0.01)),
-                    None,
-                )
-                for mine in epsilons[what]
-            ]
-            for name, kind in live.KINDS.items()
-        }
-        for what in epsilons
     }
 
 
@@ -134,7 +114,7 @@ def data(base: Path) -> dict[str, Any]:
         raise InputError(f"no networks of both kinds in {base}")
     found = robustness(networks, base)
     there = found.get(str(live.PUBLISHED_N), {})
-    beside = published_perturbations({what: there[what]["epsilon"] for what in there})
+    beside = {what: live.published_after(what, there[what]["epsilon"]) for what in there}
     return {
         "robustness": found,
         "published": {"N": live.PUBLISHED_N} | beside,
@@ -146,16 +126,8 @@ def data(base: Path) -> dict[str, Any]:
 
 def write_script(path: Path = SCRIPT, base: Path | None = None) -> Path:
     """Write the script, without data where the zoo has none that can be shown."""
-    found: dict[str, Any] = {}
-    try:
-        found = data(base or zoo.default_base_path())
-    except InputError as error:
-        print(f"figures without data: {error}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, f"window.TSRNN_EXPLORE = {json.dumps(found)};\n".encode())
-    return path
+    return live.write_as_script(path, "TSRNN_EXPLORE", data, base or zoo.default_base_path())
 
 
 if __name__ == "__main__":
-    where = write_script()
-    print(f"{where}: {where.stat().st_size / 1e6:.2f} MB")
+    write_script()

@@ -7,6 +7,7 @@ the page is therefore the very network that the chapters measure.
 
 import base64
 import json
+from collections.abc import Callable
 from math import isclose
 from pathlib import Path
 from typing import Any
@@ -78,14 +79,21 @@ def perturbations() -> dict[str, dict[str, list[float | None]]]:
     found: dict[str, dict[str, list[float | None]]] = {}
     for what, epsilons in (("W", WEIGHT_EPSILONS), ("tau", TAU_EPSILONS)):
         offered = [float(e) for e in epsilons if 0.009 < e < 3]
-        found[what] = {"epsilon": [*offered]}
-        for name, kind in KINDS.items():
-            known = PERTURBED[kind, what].items()
-            found[what][name] = [
-                next((value for e, value in known if isclose(e, mine, rel_tol=0.01)), None)
-                for mine in offered
-            ]
+        found[what] = {"epsilon": [*offered], **published_after(what, offered)}
     return found
+
+
+def published_after(what: str, epsilons: list[float]) -> dict[str, list[float | None]]:
+    """The published relative accuracy of each kind after a perturbation of W or τ by these ε, where known."""
+    return {
+        name: [
+            next(
+                (value for e, value in PERTURBED[kind, what].items() if isclose(e, mine, rel_tol=0.01)), None
+            )
+            for mine in epsilons
+        ]
+        for name, kind in KINDS.items()
+    }
 
 
 def removals() -> dict[str, dict[str, float | None]]:
@@ -98,25 +106,35 @@ def removals() -> dict[str, dict[str, float | None]]:
     }
 
 
-def write_script(path: Path = SCRIPT, base: Path | None = None) -> Path:
-    """Write the script, without networks where the zoo has none that can be shown."""
-    data: dict[str, Any] = {}
+def data(base: Path) -> dict[str, Any]:
+    """All that the page needs. Raises InputError if the zoo has no networks that can be shown."""
+    n, paths = chosen(base)
+    models = {name: zoo.load_checkpoint(path) for name, path in paths.items()}
+    networks = {
+        name: {"from": f"{path.parent.name}/{path.name}"} | for_the_page(models[name])
+        for name, path in paths.items()
+    }
+    beside = {"publishedN": PUBLISHED_N, "removals": removals(), "perturbations": perturbations()}
+    return {"N": n, "neurons": models["multi"].architecture.neurons, "networks": networks} | beside
+
+
+def write_as_script(path: Path, variable: str, make: Callable[[Path], dict[str, Any]], base: Path) -> Path:
+    """Write what `make` gives for a zoo as a script that sets `window.{variable}`; {} if it has nothing."""
+    found: dict[str, Any] = {}
     try:
-        n, paths = chosen(base or zoo.default_base_path())
-        models = {name: zoo.load_checkpoint(path) for name, path in paths.items()}
-        networks = {
-            name: {"from": f"{path.parent.name}/{path.name}"} | for_the_page(models[name])
-            for name, path in paths.items()
-        }
-        beside = {"publishedN": PUBLISHED_N, "removals": removals(), "perturbations": perturbations()}
-        data = {"N": n, "neurons": models["multi"].architecture.neurons, "networks": networks} | beside
+        found = make(base)
     except InputError as error:
-        print(f"live page without networks: {error}")
+        print(f"{path.name} without data: {error}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, f"window.TSRNN_LIVE = {json.dumps(data)};\n".encode())
+    write_atomically(path, f"window.{variable} = {json.dumps(found)};\n".encode())
+    print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
     return path
 
 
+def write_script(path: Path = SCRIPT, base: Path | None = None) -> Path:
+    """Write the script, without networks where the zoo has none that can be shown."""
+    return write_as_script(path, "TSRNN_LIVE", data, base or zoo.default_base_path())
+
+
 if __name__ == "__main__":
-    where = write_script()
-    print(f"{where}: {where.stat().st_size / 1e6:.2f} MB")
+    write_script()
