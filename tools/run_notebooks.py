@@ -69,6 +69,8 @@ def typed_results(notebook: Any) -> list[str]:
     return [sentence for sentence in sentences if RESULT.search(sentence) and "{cite}" not in sentence]
 
 
+# What the repository does not have: environment, what pip leaves beside the package, what is built
+NOT_OURS = (".venv", "tsrnn.egg-info", "_build", ".git")
 # Runs first in every kernel, and notes each file of the repository that anything in it opens.
 TRACE = """
 import sys
@@ -94,7 +96,7 @@ def unlisted(names: Path) -> list[str]:
     """The files of the repository that notebooks opened, though `make inputs` does not list them."""
     listed = subprocess.run(["make", "-s", "inputs"], cwd=TOP, capture_output=True, text=True, check=True)
     opened = {Path(line).relative_to(TOP) for line in names.read_text().splitlines()}
-    ours = {str(path) for path in opened if path.parts[0] not in (".venv", "_build", ".git")}
+    ours = {str(path) for path in opened if path.parts[0] not in NOT_OURS}
     read = {name for name in ours if (TOP / name).is_file() and not name.endswith(".pyc")}
     return [
         f"a notebook reads {name}: add it to INPUTS in Makefile"
