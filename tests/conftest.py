@@ -1,16 +1,21 @@
 """Small networks that train in a second."""
 
-from collections.abc import Iterator
+import shutil
+import sys
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
 
-from tsrnn import files
+from tsrnn import cli, files
 from tsrnn.config import TrainConfig
 from tsrnn.files import read
+from tsrnn.training import train
 
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
 
@@ -32,6 +37,45 @@ def small_config() -> TrainConfig:
 @pytest.fixture
 def small() -> TrainConfig:
     return small_config()
+
+
+@pytest.fixture(scope="session")
+def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    [folder] = train(small_config(), base_path=tmp_path_factory.mktemp("trained"), progress=False)
+    return folder
+
+
+@pytest.fixture
+def trained(trained_once: Path, tmp_path: Path) -> Path:
+    """The folder of a small network, trained to its end."""
+    return Path(shutil.copytree(trained_once, tmp_path / trained_once.name))
+
+
+# What the command line has no option for: a protocol that takes a second
+SHORT = {"steps": 12, "test_batches": 3, "batch_size": 16, "measure_steps": 100, "promotion": 0.0}
+# As a program: python -c TSRNN train ...
+TSRNN = (
+    "from functools import partial; from tsrnn import cli; "
+    f"cli.TrainConfig = partial(cli.TrainConfig, **{SHORT!r}); cli.main()"
+)
+
+
+@pytest.fixture
+def command(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str, str]]:
+    """A command of tsrnn with the short protocol: exit code, stdout, stderr."""
+    monkeypatch.setattr(cli, "TrainConfig", partial(TrainConfig, **SHORT))
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["tsrnn", *map(str, arguments)])
+        with warnings.catch_warnings(), pytest.raises(SystemExit) as stopped:
+            warnings.simplefilter("default")
+            cli.main()
+        said = capsys.readouterr()
+        return stopped.value.code, said.out, said.err
+
+    return run
 
 
 def everything(folder: Path) -> tuple:

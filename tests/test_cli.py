@@ -1,7 +1,6 @@
 """The command line: published flags, and bad input refused in one line before any work."""
 
 import json
-import subprocess
 import sys
 
 import pytest
@@ -9,11 +8,6 @@ import typer
 
 from tsrnn import recurrence
 from tsrnn.cli import app, main
-
-
-def run(*arguments: str, cwd=None) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "tsrnn", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd)
 
 
 def refused(capsys, monkeypatch, *arguments: str) -> str:
@@ -46,6 +40,7 @@ BAD = {
     ("--precision", "float16"): "unknown precision 'float16': choose one of float32, bfloat16",
     ("--from", "there/rnn_N2_N9.safetensors"): "no file there/rnn_N2_N9.safetensors",
     ("--from", "there/rnn_N2_N9"): "no file there/rnn_N2_N9",
+    ("--from", ""): "'--from': it is empty: give a path",
     ("--from", "there/mine"): "mine: a published checkpoint is called rnn_N<min>_N<max>",
 }
 
@@ -72,7 +67,7 @@ def test_bfloat16_that_gains_nothing_is_said_in_one_line(flags, warned, capsys, 
     monkeypatch.setattr(recurrence, "processor_flags", lambda: frozenset(flags))
     options = "train --precision bfloat16 -nn 4 -s 1 --max-epochs 1".split()
     monkeypatch.setattr(sys, "argv", ["tsrnn", *options, "-b", str(tmp_path)])
-    monkeypatch.setattr("tsrnn.training.train", lambda *arguments, **more: [])
+    monkeypatch.setattr("tsrnn.training.train_together", lambda *arguments, **more: [])
     with pytest.raises(SystemExit) as stopped:
         main()
     assert stopped.value.code == 0
@@ -90,49 +85,49 @@ def test_a_missing_checkpoint_is_refused(capsys, monkeypatch, tmp_path):
     assert "no checkpoint in" in error and error.count("\n") == 1
 
 
-def test_published_flags_arrive_and_a_drawn_seed_is_recorded(tmp_path):
+def test_published_flags_arrive_and_a_drawn_seed_is_recorded(tmp_path, command):
     flags = "train -c sliding -t dms -r 2 -ih 3 -dh 1 -fh 2 -n 7 -T 2 -m mod -a tanh -nn 8 -ni 3".split()
     base = ["-b", str(tmp_path), "--max-epochs", "1"]
-    done = run(*flags, *base)
-    assert done.returncode == 0, done.stderr
+    code, said, errors = command(*flags, *base)
+    assert code == 0, errors
     names = sorted(p.name for p in tmp_path.glob("[!.]*"))
     start = "sliding_3_2_dms_mod_tanh_tau2_neurons8_first3_network"
     assert names == [f"{start}_7", f"{start}_8"]
     configs = [json.loads((tmp_path / name / "config.json").read_text())["train"] for name in names]
     assert configs[1]["seed"] == configs[0]["seed"] + 1
-    assert f"network 7, seed {configs[0]['seed']}" in done.stdout
-    again = run(*flags, *base)  # no seed again: the recorded one, and nothing left to do
-    assert again.returncode == 0 and f"seed {configs[0]['seed']}" in again.stdout
-    other = run(*flags, *base, "-s", str(configs[0]["seed"] + 1))
-    assert other.returncode == 2 and "different run, with seed" in other.stderr
+    assert f"network 7, seed {configs[0]['seed']}" in said
+    code, said, _ = command(*flags, *base)  # no seed again: the recorded one, and nothing left to do
+    assert code == 0 and f"seed {configs[0]['seed']}" in said
+    code, _, errors = command(*flags, *base, "-s", configs[0]["seed"] + 1)
+    assert code == 2 and "different run, with seed" in errors
 
 
-def test_without_a_number_a_run_goes_on_or_takes_the_first_free(tmp_path):
+def test_without_a_number_a_run_goes_on_or_takes_the_first_free(tmp_path, command):
     train = "train -c single -nn 8 --max-epochs 1".split()
     base = ["-b", str(tmp_path)]
-    assert "network 1, seed 5" in run(*train, "-s", "5", *base).stdout
-    assert "network 2, seed 6" in run(*train, "-s", "6", *base).stdout
+    assert "network 1, seed 5" in command(*train, "-s", "5", *base)[1]
+    assert "network 2, seed 6" in command(*train, "-s", "6", *base)[1]
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("history.csv")}
-    assert "network 2, seed 6" in run(*train, "-s", "6", *base).stdout
-    assert "network 3, seed 6" in run(*train, "-s", "6", "-T", "2", "-n", "3", *base).stdout
+    assert "network 2, seed 6" in command(*train, "-s", "6", *base)[1]
+    assert "network 3, seed 6" in command(*train, "-s", "6", "-T", "2", "-n", "3", *base)[1]
     assert before.items() <= {p: p.stat().st_mtime_ns for p in tmp_path.rglob("history.csv")}.items()
     # no seed: the first that can go on, or else a new one
-    assert "network 1, seed 5" in run(*train[:-1], "2", *base).stdout
-    assert "network 3, seed" in run(*train, *base).stdout
+    assert "network 1, seed 5" in command(*train[:-1], "2", *base)[1]
+    assert "network 3, seed" in command(*train, *base)[1]
 
 
-def test_networks_are_listed_measured_and_verified(tmp_path):
-    base = ["-b", str(tmp_path)]
-    trained = run(*"train -c single -s 1 -nn 40 --max-n 2".split(), *base)
-    assert trained.returncode == 0, trained.stderr
+def test_networks_are_listed_measured_and_verified(tmp_path, command):
+    base = ["-b", tmp_path]
+    code, _, errors = command(*"train -c single -s 1 -nn 40 --max-n 2".split(), *base)
+    assert code == 0, errors
     name = "single_parity_neurons40_network_1"
-    listed, verified = run("zoo", *base), run("zoo", "verify", name, *base)
-    assert name in listed.stdout and verified.returncode == 0
-    assert verified.stdout.startswith(f"ok  {name} rnn_N2_N2: mean")
-    assert f"{name}: added N = 2" in run("analyse", *base).stdout
-    assert f"{name}: complete" in run("analyse", *base).stdout
-    missing = run("zoo", "verify", "single_dms_network_1", *base)
-    assert missing.returncode == 2 and f"networks there: {name}" in missing.stderr
+    assert name in command("zoo", *base)[1]
+    code, said, _ = command("zoo", "verify", name, *base)
+    assert code == 0 and said.startswith(f"ok  {name} rnn_N2_N2: mean")
+    assert f"{name}: added N = 2" in command("analyse", *base)[1]
+    assert f"{name}: complete" in command("analyse", *base)[1]
+    code, _, errors = command("zoo", "verify", "single_dms_network_1", *base)
+    assert code == 2 and f"networks there: {name}" in errors
 
 
 def test_every_published_flag_is_there():

@@ -6,18 +6,16 @@ import os
 import shutil
 import subprocess
 import sys
-import warnings
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
-from conftest import everything
+from conftest import TSRNN, everything
 from filelock import FileLock
 
 from tsrnn import InputError, WorkError, evaluation, files, zoo
-from tsrnn.cli import main
 from tsrnn.files import CHECKSUMS
 from tsrnn.folders import is_held, number_and_seed
 from tsrnn.runs import load_state, saved_history, states_on_disk
@@ -33,25 +31,11 @@ with hold(Path(sys.argv[1])):
 """
 
 
-@pytest.fixture
-def trained(small, tmp_path):
-    [folder] = train(small, base_path=tmp_path, progress=False)
-    return folder
-
-
 def held_by_another(folder) -> subprocess.Popen:
     """A process that holds the folder until its stdin is closed."""
     process = subprocess.Popen([sys.executable, "-c", HOLDER, str(folder)], stdin=-1, stdout=-1)
     assert process.stdout.readline() == b"held\n"
     return process
-
-
-def command(capsys, monkeypatch, *arguments) -> tuple[int, str, str]:
-    monkeypatch.setattr(sys, "argv", ["tsrnn", *map(str, arguments)])
-    with warnings.catch_warnings(), pytest.raises(SystemExit) as stopped:
-        warnings.simplefilter("default")
-        main()
-    return stopped.value.code, *capsys.readouterr()
 
 
 # ---------------------------------------------------------------- one writer
@@ -104,7 +88,7 @@ def test_no_locks_here_is_not_taken_for_another_process(small, tmp_path, monkeyp
 def test_eight_at_once_are_never_two_networks_of_one_seed(tmp_path):
     """With a seed: one trains, or several after each other. Without: each gets a number of its own."""
     options = "train -c single -nn 8 --max-epochs 1 -b".split()
-    run = [sys.executable, "-m", "tsrnn", *options]
+    run = [sys.executable, "-c", TSRNN, *options]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     same = [
         subprocess.Popen([*run, tmp_path / "same", "-s", "1"], stdout=-1, stderr=-1, env=environment)
@@ -250,15 +234,15 @@ def test_checkpoints_that_are_not_ours_are_left_alone(small, trained):
     assert all(path.suffix for path in zoo.checkpoints(trained))
 
 
-def test_what_is_not_listed_is_not_verified(trained, capsys, monkeypatch):
+def test_what_is_not_listed_is_not_verified(trained, command):
     shutil.rmtree(trained / "state")
-    assert command(capsys, monkeypatch, "zoo", "-b", trained.parent, "verify", "--batches", 2)[0] == 0
+    assert command("zoo", "-b", trained.parent, "verify", "--batches", 2)[0] == 0
     kept = files.read_checksums(trained)
     for name in ("rnn_N2_N6.safetensors", "history.csv", "config.json"):
         files.write_checksums(trained, {k: v for k, v in kept.items() if k != name})
-        code, out, _ = command(capsys, monkeypatch, "zoo", "-b", trained.parent, "verify", "--batches", 2)
+        code, out, _ = command("zoo", "-b", trained.parent, "verify", "--batches", 2)
         assert code == 1 and f"{name} is not in {CHECKSUMS}" in out
-    assert command(capsys, monkeypatch, "zoo", "-b", trained.parent, "verify", "--batches", 0)[0] == 2
+    assert command("zoo", "-b", trained.parent, "verify", "--batches", 0)[0] == 2
 
 
 def test_one_damaged_state_of_two_costs_an_epoch_and_nothing_else(small, trained, tmp_path):
@@ -305,10 +289,7 @@ def test_a_reader_never_sees_a_half_state(small, tmp_path):
     reader = context.Process(target=read_all, args=(tmp_path, stop, errors))
     reader.start()
     try:
-        for number in (1, 2, 3):
-            train(
-                replace(small, max_n=30, steps=3, network_number=number), base_path=tmp_path, progress=False
-            )
+        train(replace(small, max_n=40, steps=3), base_path=tmp_path, progress=False)
     finally:
         stop.set()
     found = errors.get(timeout=60)
@@ -341,43 +322,41 @@ def test_files_are_whole_at_every_moment_of_a_write(small, trained, monkeypatch)
 # ---------------------------------------------------------------- odd folders
 
 
-def test_a_renamed_folder_is_named_and_left_out(trained, capsys, monkeypatch):
+def test_a_renamed_folder_is_named_and_left_out(trained, command):
     shutil.copytree(trained, trained.with_name("cumulative_parity_neurons20_network_7"))
     (trained.parent / "x_network_1").mkdir()
     (trained.parent / "a1²2_network_1").mkdir()
     (trained.parent / "b_network_99999999999999999999").mkdir()
     Path(os.fsdecode(os.fsencode(trained.parent) + b"/\xff_network_2")).mkdir()
     with pytest.warns(
-        UserWarning, match=r"left out: .*_network_7/config.json is of .*_network_1: call the folder"
+        UserWarning, match=r"left out: .*_network_7/config.json is of .*_network_1, its folder is called"
     ):
         assert zoo.index(trained.parent)["network"].tolist() == [trained.name]
-    code, out, error = command(capsys, monkeypatch, "zoo", "-b", trained.parent)
+    code, out, error = command("zoo", "-b", trained.parent)
     assert (code, out.count("network_"), error.count("left out")) == (0, 1, 1)
-    code, out, _ = command(capsys, monkeypatch, "zoo", "-b", trained.parent, "verify", "--batches", 2)
+    code, out, _ = command("zoo", "-b", trained.parent, "verify", "--batches", 2)
     assert code == 1 and f"ok  {trained.name} rnn_N2_N6" in out
     assert out.splitlines()[-1].startswith("BAD cumulative_parity_neurons20_network_7: ")
-    code, out, error = command(capsys, monkeypatch, "analyse", "-b", trained.parent)
+    code, out, error = command("analyse", "-b", trained.parent)
     assert code == 0 and "left out" in error and trained.name in out
 
 
-def test_a_young_run_is_listed_as_in_training(small, tmp_path, capsys, monkeypatch):
+def test_a_young_run_is_listed_as_in_training(small, tmp_path, command):
     train(replace(small, promotion=1.0, max_epochs=1), base_path=tmp_path, progress=False)
     path = tmp_path / small.folder() / "config.json"
     about = files.read_json(path)
     about["train"] |= {"max_epochs": 100}
     files.write(path, json.dumps(about).encode())
-    code, out, _ = command(capsys, monkeypatch, "zoo", "-b", tmp_path)
+    code, out, _ = command("zoo", "-b", tmp_path)
     assert code == 0 and "in training, N = 2" in out
 
 
-def test_of_all_networks_those_in_use_are_left_out(small, trained, capsys, monkeypatch):
+def test_of_all_networks_those_in_use_are_left_out(small, trained, command):
     train(replace(small, network_number=2), base_path=trained.parent, progress=False)
     process = held_by_another(trained)
-    code, out, error = command(
-        capsys, monkeypatch, "retrain", "--start", 5, "--on", 5, "-b", trained.parent, trained.name
-    )
+    code, out, error = command("retrain", "--start", 5, "--on", 5, "-b", trained.parent, trained.name)
     assert code == 2 and "another process" in error
-    code, out, error = command(capsys, monkeypatch, "analyse", "-b", trained.parent)
+    code, out, error = command("analyse", "-b", trained.parent)
     process.communicate()
     assert (
         code == 0 and f"left out: {trained} is being trained" in error and "network_2: added N = 5, 6" in out
@@ -392,13 +371,44 @@ def test_a_configuration_says_what_it_is(small, trained):
         "kind": (asdict(small) | {"seed": "5"}, "seed = '5': choose a whole number"),
         "range": (asdict(small) | {"momentum": 2}, "momentum = 2: choose a number"),
         "pattern": (asdict(small) | {"task": "(a+)+$" * 9}, "unknown task"),
-        "none": (None, "it has no curriculum"),
+        "none": (None, "it has no 'train'"),
     }
     for train_part, message in wrong.values():
         files.write(path, json.dumps(good | {"train": train_part}).encode())
         with pytest.raises(InputError) as refused:
             zoo.read_config(trained)
         assert message in str(refused.value) and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("change", [{"task": "dms"}, {"activation": "tanh"}, {"tau": 2.0}])
+def test_a_checkpoint_of_another_run_is_refused(small, trained, tmp_path, change):
+    [other] = train(replace(small, **change), base_path=tmp_path / "other", progress=False)
+    name = zoo.checkpoints(trained)[-1].name
+    files.write(trained / name, files.read(other / name))
+    [(what, value)] = change.items()
+    message = rf"{name} is of another run: it has .*{what} = {value}, not {getattr(small, what)}"
+    with pytest.raises(InputError, match=message):
+        evaluation.verify(trained)
+    shutil.rmtree(trained / "state")
+    with pytest.raises(InputError, match=message):
+        train(replace(small, max_n=7), base_path=trained.parent, progress=False)
+
+
+def test_a_damaged_table_of_any_kind_is_not_verified(trained):
+    files.write_table(trained / "retraining.parquet", pd.DataFrame({"N": [5], "accuracy": [2.0]}))
+    with pytest.raises(InputError, match=r"retraining\.parquet is damaged"):
+        evaluation.verify(trained)
+
+
+def test_without_free_file_handles_no_folder_is_left(tmp_path):
+    limited = (
+        "import os, resource, sys; from pathlib import Path; from tsrnn import folders\n"
+        "with open(os.devnull) as last: resource.setrlimit(resource.RLIMIT_NOFILE, (last.fileno(), 99))\n"
+        "try:\n with folders.hold(Path(sys.argv[1])): pass\nexcept ValueError as error: print(error)"
+    )
+    out = subprocess.run([sys.executable, "-c", limited, tmp_path / "new"], capture_output=True, text=True)
+    assert "Too many open files" in out.stdout, out.stderr
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_zoo_that_is_not_there_is_not_an_empty_one(monkeypatch, tmp_path):

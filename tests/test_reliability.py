@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import everything
+from conftest import TSRNN, everything
 
 from tsrnn import zoo
 from tsrnn.batches import draw_batch
@@ -61,7 +61,7 @@ def whole(folder: Path) -> None:
 
 def test_killed_at_fifty_moments_it_ends_the_same(small, tmp_path):
     """kill -9 during training, promotion and saving; then it finishes: bit for bit the uninterrupted run."""
-    config = replace(small, steps=40, max_n=30)
+    config = replace(small, max_n=30, measure_steps=0)
     alone = ENVIRONMENT | {"OMP_NUM_THREADS": "1"}  # a fork and several threads do not go together
     arguments = [json.dumps(asdict(config)), str(tmp_path)]
     subprocess.run([sys.executable, "-c", KILLER, *arguments], env=alone, check=True)
@@ -78,13 +78,8 @@ def test_killed_at_fifty_moments_it_ends_the_same(small, tmp_path):
 
 def test_on_a_full_disk_nothing_is_lost(tmp_path):
     """No file may grow beyond the limit: a checkpoint (8 kB) fits, the training state (21 kB) does not."""
-    command = [
-        sys.executable,
-        "-m",
-        "tsrnn",
-        *"train -c single -s 1 -nn 40 --max-n 2 -b".split(),
-        str(tmp_path),
-    ]
+    train = "train -c single -s 1 -nn 40 --max-n 2 -b".split()
+    command = [sys.executable, "-c", TSRNN, *train, str(tmp_path)]
     limit = 15_000
 
     def full() -> None:
@@ -152,8 +147,8 @@ def test_the_number_of_other_processes_does_not_matter(tmp_path):
     """Two networks, one after the other and at the same time."""
 
     def command(base: Path, seed: int) -> list[str]:
-        train = f"train -c single -nn 40 --max-epochs 1 -s {seed} -n {seed} -b {base}"
-        return [sys.executable, "-m", "tsrnn", *train.split()]
+        train = f"train -c single -nn 40 --max-epochs 3 -s {seed} -n {seed} -b {base}"
+        return [sys.executable, "-c", TSRNN, *train.split()]
 
     for seed in (1, 2):
         subprocess.run(command(tmp_path / "a", seed), env=ENVIRONMENT, check=True, capture_output=True)

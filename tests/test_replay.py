@@ -15,12 +15,6 @@ from tsrnn.schemas import HISTORY
 from tsrnn.training import train
 
 
-@pytest.fixture
-def trained(small, tmp_path):
-    [folder] = train(small, base_path=tmp_path, progress=False)
-    return folder
-
-
 def rewrite(folder, **values):
     """Other settings in config.json, with a checksum that fits."""
     about = read_json(folder / "config.json")

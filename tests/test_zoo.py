@@ -27,12 +27,6 @@ from tsrnn.runs import is_over, open_run, saved_history
 from tsrnn.training import device_name, train
 
 
-@pytest.fixture
-def trained(small, tmp_path):
-    [folder] = train(small, base_path=tmp_path, progress=False)
-    return folder
-
-
 def load(folder, n_max=6):
     return zoo.load_model("cumulative", "parity", 1, 2, n_max, folder.parent, "neurons20")
 
@@ -228,9 +222,9 @@ TRACKED = zoo.network_folders(ROOT / "trained_models")
 
 @pytest.mark.parametrize("folder", TRACKED, ids=lambda f: f.name)
 def test_the_networks_of_this_repository_do_what_was_recorded(folder):
-    found = verify(folder, batches=10)
+    found = verify(folder, batches=2)
     assert (found["z"].abs() < 5).all()
-    assert (found.groupby("checkpoint")["measured"].mean() > 0.97).all()
+    assert (found.groupby("checkpoint")["measured"].mean() > 0.96).all()
 
 
 def test_the_rounded_networks_of_this_repository_are_as_saved():

@@ -17,6 +17,7 @@ from tsrnn.config import TrainConfig
 from tsrnn.files import is_plain, is_there
 from tsrnn.folders import check_count, is_held, is_new, number_and_seed
 from tsrnn.inputs import integer
+from tsrnn.model import check_device
 from tsrnn.names import folder_name
 from tsrnn.recurrence import bfloat16_gains
 from tsrnn.replay import TOLERANCES, replay
@@ -50,9 +51,25 @@ TaskName = Annotated[
         "steps before?).",
     ),
 ]
+
+
+def path_of(given: str) -> Path:
+    """A path that was given. An empty one, to `Path` the current folder, is a mistake in a script."""
+    if not given:
+        raise typer.BadParameter("it is empty: give a path, or leave the option out")
+    return Path(given)
+
+
 BasePath = Annotated[
     Path | None,
-    typer.Option("-b", "--base_path", "--out", help="Folder of networks. [default: trained_models]"),
+    typer.Option(
+        "-b",
+        "--base_path",
+        "--out",
+        parser=path_of,
+        metavar="PATH",
+        help="Folder of networks. [default: trained_models]",
+    ),
 ]
 Networks = Annotated[
     list[str] | None, typer.Argument(help="Names of network folders. [default: all in the base path]")
@@ -124,6 +141,8 @@ def train(
         Path | None,
         typer.Option(
             "--from",
+            parser=path_of,
+            metavar="PATH",
             help="Begin a new network from this checkpoint, of tsrnn or of the authors. (A network whose "
             "training state was not kept goes on from its own last checkpoint by itself.)",
         ),
@@ -334,7 +353,7 @@ def retrain(
     Example: tsrnn retrain single_parity_network_1 --start 10 --on 10 --on 12 --on 14 --epochs 1
     """
     folders, ns = free_folders_of(networks, base_path), on or range(16, 47)
-    training.check_device(device)
+    check_device(device)
     for folder in folders:
         retraining.check_retraining(folder, start, ns, epochs)
     for folder in folders:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tsrnn import InputError, tasks, zoo
 from tsrnn.curriculum import LARGEST_N
-from tsrnn.files import CHECKSUMS, read, read_checksums
+from tsrnn.files import CHECKSUMS, read, read_checksums, read_table
 from tsrnn.inputs import LARGEST_SEED, integer, integers
 from tsrnn.model import LeakyRNN, check_finite, initial_state
 from tsrnn.names import CHECKPOINT
@@ -90,7 +90,8 @@ def verify(folder: str | Path, batches: int = 50) -> pd.DataFrame:
         in two million. No rows where no checkpoint was kept.
 
     Raises:
-        InputError: not a run of tsrnn; any of its files is missing or not what its checksum says.
+        InputError: not a run of tsrnn; any of its files is missing, not what its checksum says, or not
+            what such a file holds.
     """
     folder = Path(folder)
     config, promotions = records(folder)
@@ -100,7 +101,7 @@ def verify(folder: str | Path, batches: int = 50) -> pd.DataFrame:
         raise InputError(f"{folder / unlisted[0]} is not in {CHECKSUMS}: it cannot be checked")
     for name in read_checksums(folder):
         try:
-            read(folder / name)
+            read_table(folder / name, TABLES[name]) if name in TABLES else read(folder / name)
         except InputError:
             if name in read_checksums(folder):  # or else a training has just put another in its place
                 raise
@@ -108,7 +109,7 @@ def verify(folder: str | Path, batches: int = 50) -> pd.DataFrame:
     tables = []
     for path in zoo.checkpoints(folder):
         try:
-            model = zoo.load_checkpoint(path)
+            model = zoo.load_checkpoint(path, config)
         except InputError:
             if path.name in read_checksums(folder):
                 raise

@@ -3,7 +3,7 @@
 import os
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -80,11 +80,11 @@ def number_and_seed(config: TrainConfig, seed: int | None, runs: int, base: Path
             recorded = recorded_config(folders[0])
             if recorded is None or seed not in (None, recorded.seed):
                 continue
+            at_their_end = (is_over(c, saved_history(f)) for c, f in zip(configs, folders, strict=True))
+            if seed is None and (any(map(is_held, folders)) or all(at_their_end)):
+                continue
             for i, folder in enumerate(folders):
                 check_folder(replace(configs[i], seed=recorded.seed + i), folder)
-            at_their_end = (is_over(c, saved_history(f)) for c, f in zip(configs, folders, strict=True))
-            if seed is None and (all(at_their_end) or any(map(is_held, folders))):
-                continue
         except InputError:
             continue
         return number, recorded.seed
@@ -117,7 +117,7 @@ def hold(folder: Path) -> Iterator[Callable[[], None]]:
         To be called before anything is written: raises WorkError if the lock is not there any more, since
         another process may then have taken the folder.
     """
-    path = folder / "state" / "lock"
+    path, made = folder / "state" / "lock", not folder.exists()
     lock = FileLock(path, timeout=0, fallback_to_soft=False)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -125,6 +125,9 @@ def hold(folder: Path) -> Iterator[Callable[[], None]]:
     except Timeout as error:
         raise InputError(f"{folder} is being trained by another process") from error
     except OSError as error:
+        with suppress(OSError):  # not empty: then it is no longer only ours
+            for each in (path.parent, folder) if made else ():
+                each.rmdir()
         raise InputError(f"cannot write to {folder}: {error.strerror}") from error
     ours = path.stat()
 

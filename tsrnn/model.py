@@ -172,3 +172,11 @@ def check_finite(model: LeakyRNN) -> None:
     for name, p in model.named_parameters():
         if not p.isfinite().all():
             raise InputError(f"{name} holds {int((~p.isfinite()).sum())} values that are not finite")
+
+
+def check_device(device: str) -> None:
+    """Raise InputError unless `device` is cpu, or cuda with one present."""
+    if not isinstance(device, str) or (device != "cpu" and not device.startswith("cuda")):
+        raise InputError(f"unknown device {device!r}: choose cpu or cuda")
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(f"device {device!r}: no CUDA device is available here; use cpu")

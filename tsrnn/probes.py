@@ -113,7 +113,7 @@ def add_missing(folder: str | Path, progress: bool = True, scale: Scale | None =
         scale = scale or replace(Scale(), steps=config.measure_steps or Scale.steps)
         kept = zoo.checkpoints(folder)
         for checkpoint in progress_bar(progress, iterable=kept, desc=folder.name, unit="checkpoint"):
-            model = zoo.load_checkpoint(checkpoint)
+            model = zoo.load_checkpoint(checkpoint, config)
             found = [add_promotion(folder, model, config.task, scale.steps, still_held)]
             found += [add_probe(folder, name, model, config.task, scale, still_held) for name in PROBES]
             if any(found):

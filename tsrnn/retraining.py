@@ -14,12 +14,12 @@ from tsrnn.evaluation import check_one
 from tsrnn.files import is_there, read_table, write_table
 from tsrnn.folders import hold
 from tsrnn.inputs import integer, integers
-from tsrnn.model import LeakyRNN
+from tsrnn.model import LeakyRNN, check_device
 from tsrnn.names import largest_n
 from tsrnn.progress import progress_bar
 from tsrnn.runs import Run, begin, records
 from tsrnn.schemas import RETRAINING
-from tsrnn.training import assemble, check_device, test_accuracy, train_step
+from tsrnn.training import assemble, test_accuracy, train_step
 
 FILE = "retraining.parquet"
 
@@ -151,7 +151,8 @@ def add_retraining(
         if not missing:
             return False
         [checkpoint] = [path for path in zoo.checkpoints(folder) if largest_n(path) == start]
-        model, (config, _) = zoo.load_checkpoint(checkpoint), records(folder)
+        config, _ = records(folder)
+        model = zoo.load_checkpoint(checkpoint, config)
         for n in missing:
             new = retrain(model, config.task, [n], epochs, 0, progress, device)
             known = pd.concat([known, new.assign(start=start)], ignore_index=True)

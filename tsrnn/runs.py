@@ -169,11 +169,12 @@ def go_on(run: Run, epoch: int, checkpoint: Path) -> Run:
 
     Raises InputError unless the checkpoint is of the run's architecture and curriculum.
     """
-    model, config = zoo.load_any(checkpoint), run.config
-    ns, wanted = list(model.heads), config.architecture()
-    fixed = config.tau is None or bool((model.tau == config.tau).all())  # published ones do not tell
-    if replace(model.architecture, tau=wanted.tau) != wanted or not fixed:
-        raise InputError(f"{checkpoint} is a network of {model.architecture}, not of {wanted}")
+    config, own = run.config, checkpoint.parent == run.folder
+    model = zoo.load_checkpoint(checkpoint, config) if own else zoo.load_any(checkpoint)
+    ns, found = list(model.heads), dict(vars(model.architecture))
+    if config.tau is None or bool((model.tau == config.tau).all()):  # published ones do not tell
+        found["tau"] = config.tau
+    zoo.check_same(checkpoint, found, vars(config))
     try:
         now = curriculum_at(run.now, ns[0], ns[-1])
     except InputError as error:

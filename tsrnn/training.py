@@ -33,7 +33,7 @@ from tsrnn.batches import Batch, draw_batches
 from tsrnn.config import PRECISIONS, TrainConfig
 from tsrnn.files import remove, write_table
 from tsrnn.folders import check_count, check_folder, choosing, hold, is_done
-from tsrnn.model import LeakyRNN
+from tsrnn.model import LeakyRNN, check_device
 from tsrnn.names import largest_n
 from tsrnn.progress import progress_bar
 from tsrnn.recurrence import onednn_is_exact
@@ -339,14 +339,6 @@ def promote(run: Run, model: LeakyRNN, accuracy: dict[int, float]) -> None:
 def move_on(run: Run) -> None:
     """To what the curriculum trains after a success; the last N stays where there is nothing more."""
     run.now = run.now.next() or run.now
-
-
-def check_device(device: str) -> None:
-    """Raise InputError unless `device` is cpu, or cuda with one present."""
-    if not isinstance(device, str) or (device != "cpu" and not device.startswith("cuda")):
-        raise InputError(f"unknown device {device!r}: choose cpu or cuda")
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError(f"device {device!r}: no CUDA device is available here; use cpu")
 
 
 def device_name(device: str) -> str:

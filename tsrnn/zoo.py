@@ -40,7 +40,7 @@ from tsrnn.files import (
     write,
 )
 from tsrnn.inputs import choice, integer, integers
-from tsrnn.model import HEADS, Architecture, LeakyRNN
+from tsrnn.model import HEADS, Architecture, LeakyRNN, check_device
 from tsrnn.names import CHECKPOINT, FOLDER, checkpoint_name, folder_name, largest_n, trained_on
 from tsrnn.schemas import HISTORY, TABLES, no_rows
 
@@ -144,9 +144,13 @@ def load_model(
         A LeakyRNN with K = 1; its `heads` say which head reads which N.
 
     Raises:
-        InputError: there is no such network (the message lists what there is), or the file is damaged.
+        InputError: there is no such network (the message lists what there is) or device, or the file is
+            damaged.
     """
+    check_device(device)
     base = Path(base_path) if base_path is not None else default_base_path()
+    network_number = integer("network number", network_number, 1, 10**6)
+    N_min, N_max = (integer(name, n, 1, 10**5) for name, n in (("N_min", N_min), ("N_max", N_max)))
     if N_min > N_max:
         raise InputError(f"N_min = {N_min} is larger than N_max = {N_max}: the smaller comes first")
     folder = base / folder_name(curriculum_type, task, network_number, variant)
@@ -185,8 +189,12 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return about, tensors
 
 
-def load_checkpoint(path: str | Path) -> LeakyRNN:
-    """A network from one of our checkpoints. Raises InputError if it is missing or not what was saved."""
+def load_checkpoint(path: str | Path, run: TrainConfig | None = None) -> LeakyRNN:
+    """A network from one of our checkpoints.
+
+    Raises InputError if it is missing or not what was saved, or of another task or architecture than the run
+    that it should be of.
+    """
     path = Path(path)
     about, tensors = read_checkpoint(path)
     try:
@@ -197,7 +205,18 @@ def load_checkpoint(path: str | Path) -> LeakyRNN:
             raise InputError(f"it has heads for N = {ns}, which is not what its name says")
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} is not a tsrnn checkpoint: {first_line(error)}") from error
+    if run is not None:
+        check_same(path, {"task": about["task"], **vars(architecture)}, vars(run))
     return assemble(architecture, tensors, ns, path)
+
+
+def check_same(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """Raise InputError unless what a checkpoint was found to be is what is wanted of it."""
+    unlike = [
+        f"{name} = {value}, not {wanted[name]}" for name, value in found.items() if value != wanted[name]
+    ]
+    if unlike:
+        raise InputError(f"{path} is of another run: it has {', '.join(unlike)}")
 
 
 PUBLISHED_NAMES = {
@@ -214,7 +233,7 @@ def load_published(path: str | Path) -> LeakyRNN:
     path = Path(path)
     name = CHECKPOINT.fullmatch(path.name)
     if name is None or name[3]:
-        raise InputError(f"{path.name}: a published checkpoint is called rnn_N<min>_N<max>")
+        raise InputError(f"{path}: a published checkpoint is called rnn_N<min>_N<max>")
     ns, content = range(int(name[1]), int(name[2]) + 1), read(path)
     if not 1 <= len(ns) <= HEADS:
         raise InputError(f"{path}: N = {name[1]} to {name[2]} are {len(ns)} heads; there are 1 to {HEADS}")
@@ -308,9 +327,10 @@ def read_config(folder: Path) -> TrainConfig:
     path = folder / "config.json"
     train = read_json(path).get("train")
     names = [field.name for field in fields(TrainConfig)]
-    missing = [name for name in names if not isinstance(train, dict) or name not in train]
-    if not isinstance(train, dict) or missing:
-        raise InputError(f"{path} is damaged: it has no {', '.join(missing)} in 'train'")
+    if not isinstance(train, dict):
+        raise InputError(f"{path} is damaged: it has no 'train' with the settings of a run")
+    if missing := [name for name in names if name not in train]:
+        raise InputError(f"{path} is damaged: it has no {', '.join(missing[:3])} in 'train'")
     if unknown := [name for name in train if name not in names]:
         raise InputError(f"{path} is damaged: {', '.join(unknown)[:100]} in 'train' is no setting of tsrnn")
     try:
@@ -318,7 +338,10 @@ def read_config(folder: Path) -> TrainConfig:
     except InputError as error:
         raise InputError(f"{path} is damaged: {error}") from error
     if config.folder() != folder.name:
-        raise InputError(f"{path} is of {config.folder()}: call the folder that again")
+        raise InputError(
+            f"{path} is of {config.folder()}, its folder is called {folder.name}: rename it to "
+            f"{config.folder()}"
+        )
     return config
 
 
