@@ -50,6 +50,7 @@ book: $(READY)  ## run the notebooks where needed, render and check the site in 
 	# A failure may leave what should not be kept: pages that Sphinx would not warn of again, runs that went wrong.
 	rm -rf _build/kept
 	if [ -d _build/.jupyter_cache ]; then cp -R _build/.jupyter_cache _build/kept; fi
+	$(BIN)/python tools/execute.py
 	$(BIN)/jupyter-book build . -W --keep-going || {
 	  rm -rf _build/.doctrees _build/.jupyter_cache
 	  if [ -d _build/kept ]; then mv _build/kept _build/.jupyter_cache; fi
@@ -77,7 +78,7 @@ test: $(READY)  ## check everything: style, types, unit tests, notebooks, book, 
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy tsrnn tools
-	$(BIN)/pytest | tee _build/pytest.txt
+	$(BIN)/pytest -n auto | tee _build/pytest.txt
 	$(BIN)/python tools/run_notebooks.py
 	$(MAKE) book
 	$(BIN)/python tools/look.py

@@ -32,7 +32,7 @@ def colour(curriculum: str, task: str) -> str:
 
 
 def use_style() -> None:
-    """Set the house style: transparent background, mid-grey ink, SVG in notebooks.
+    """Set the house style: transparent background, mid-grey ink; SVG and PNG in notebooks.
 
     It begins from matplotlib's own defaults, and in notebooks from its inline figures, whatever the
     reader's matplotlibrc or MPLBACKEND say.
@@ -65,7 +65,8 @@ def use_style() -> None:
         return
     if shell := get_ipython():
         shell.run_line_magic("matplotlib", "inline")
-        set_matplotlib_formats("svg", metadata={"Date": None})  # type: ignore[no-untyped-call]
+        # JupyterLab shows no SVG of a notebook that it does not trust, as a copy that papermill made
+        set_matplotlib_formats("svg", "png", metadata={"Date": None})  # type: ignore[no-untyped-call]
 
 
 def whole_numbers(axis: Axis) -> None:
