@@ -1,5 +1,7 @@
 """Ablation and perturbation against slow loops, smaller networks and closed forms."""
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from ground_truth import delay_line, network
@@ -10,6 +12,7 @@ from tsrnn.analysis.interventions import (
     Stream,
     ablate,
     ablation,
+    epsilon_half,
     fastest_and_slowest,
     perturb_tau,
     perturb_weights,
@@ -143,3 +146,12 @@ def test_bad_input_is_named():
     model.tau[0, 0] = float("inf")
     with pytest.raises(InputError, match="tau holds 1 values that are not finite"):
         perturbation(model, "parity", 3, "tau")
+
+
+def test_epsilon_half_is_where_the_curve_crosses():
+    """Closed form: linear in log ε it falls from 1 at 0.01 to 0 at 1, so it is 0.5 at 0.1."""
+    epsilons = np.geomspace(0.01, 1, 9)
+    curve = pd.Series(1 - np.log10(epsilons / 0.01) / 2, epsilons)
+    assert epsilon_half(curve) == pytest.approx(0.1)
+    assert epsilon_half(curve[curve < 0.45]) == pytest.approx(epsilons[curve < 0.45][0])  # half at once
+    assert np.isnan(epsilon_half(curve[curve > 0.55]))  # not yet

@@ -235,3 +235,23 @@ def tidy(
     table["baseline"] = baseline
     table.attrs = {"stream": asdict(stream), "task": task, "N": n}
     return table
+
+
+def epsilon_half(curve: pd.Series) -> float:
+    """ε½, the size of a perturbation that costs half of what a network has above chance.
+
+    Args:
+        curve: relative accuracy by ε, from the smallest ε on.
+
+    Returns:
+        Where it first falls below one half, between two points linear in log ε; NaN if it does not.
+    """
+    below = np.flatnonzero(curve < 0.5)
+    if not len(below):
+        return float("nan")
+    last = below[0]
+    epsilons = curve.index.to_numpy(float)
+    if not last:
+        return float(epsilons[0])
+    around = [last, last - 1]
+    return float(np.exp(np.interp(0.5, curve.to_numpy(float)[around], np.log(epsilons[around]))))

@@ -1,0 +1,66 @@
+"""What the chapters found, side by side: numbers of a made-up zoo, and sentences that follow them."""
+
+import pandas as pd
+import pytest
+
+from tsrnn import zoo
+from tsrnn.book import synthesis, toy
+from tsrnn.book.effects import Networks, comparison_n
+
+
+def made_up(**values: tuple[list[float], list[float]]) -> pd.DataFrame:
+    """Rows as `evidence` gives them, of multi-head and single-head networks."""
+    start = {"tau": ([1.3, 1.4], [1.5, 1.6]), "held": ([0.0], [0.01]), "tau_net": ([2, 2.2], [3, 4])}
+    start |= {
+        "ladder": ([95.0, 97], [1, 2.0]),
+        "without": ([100.0], [1, 2]),
+        "half": ([0.7, 0.8], [0.4, 0.5]),
+    }
+    return pd.DataFrame(
+        [
+            {"measure": name, "curriculum": kind, "number": k + 1, "value": float(value)}
+            for name, both in (start | values).items()
+            for kind, numbers in zip(("cumulative", "single"), both, strict=True)
+            for k, value in enumerate(numbers)
+        ]
+    )
+
+
+OTHERS = {
+    "first": (
+        {"held": ([0.1], [40.0])},
+        "carry part of the memory: one as slow as the twenty slowest keeps 40 %",
+    ),
+    "second": ({"without": ([100.0], [90.0, 99])}, "Neither kind needs"),
+    "third": ({"tau_net": ([2.0, 5], [3, 4])}, "does not tell the kinds apart"),
+    "fourth": ({"ladder": ([0.0], [1.0])}, "Neither kind keeps a ladder"),
+    "fifth": ({"half": ([0.3, 0.35], [0.4, 0.5])}, "Single-head networks stand more noise"),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_numbers_give_another_sentence(name):
+    values, wanted = OTHERS[name]
+    usual, other = synthesis.sentences(made_up()), synthesis.sentences(made_up(**values))
+    assert wanted in other[name] and wanted not in usual[name]
+    assert all(other[key] == usual[key] for key in usual if key != name)
+
+
+def test_what_is_not_measured_is_said():
+    text = synthesis.sentences(made_up(half=([], [])))["fifth"]
+    assert "not measured against not measured" in text and "do not differ clearly" in text
+
+
+def test_the_numbers_are_those_of_the_tables():
+    networks, base, _ = toy.get_networks("parity")
+    n = comparison_n(zoo.kept(networks, base))
+    found = synthesis.evidence(Networks(networks, base, "parity"), n).set_index(
+        ["measure", "curriculum", "number"]
+    )
+    rows = pd.read_parquet(base / "single_parity_network_1" / "promotions.parquet").query("N_max == @n")
+    tau = rows[rows["measure"] == "tau"]["value"]
+    mine = found["value"].xs(("single", 1), level=("curriculum", "number"))
+    assert mine["tau"] == pytest.approx(tau.mean())
+    assert mine["held"] == pytest.approx(100 * (1 - 1 / tau.nlargest(20).mean()) ** n)
+    net = rows[rows["measure"] == "tau_net"]["value"]
+    assert mine["tau_net"] == pytest.approx(net[net > 1].median())
