@@ -213,9 +213,9 @@ def test_effects_are_those_of_the_networks(made_up):
         ("3c", "forgotten", ""): (20, 0.25),
         ("3c", "beyond", ""): (20, 0.125),
         ("4b", "grows", "mean τ at N − at 15"): (20, -0.05),
-        ("4b", "grows", "mean τ at N − at 2 "): (20, -0.18),
-        ("5c", "grows", "mean τ_net at N − at 5 (steps), single"): (20, 18.5 - 3.5),  # at 5: 2, 3, 4, 5
-        ("5c", "grows", "median τ_net at N − at 5 (steps), single"): (20, 18.5 - 3.5),
+        ("4b", "grows", "mean τ at N − at 2,"): (20, -0.18),
+        ("5c", "grows", "mean τ_net at N − at 5, single"): (20, 18.5 - 3.5),  # at 5: 2, 3, 4, 5
+        ("5c", "grows", "median τ_net at N − at 5, single"): (20, 18.5 - 3.5),
         ("6a", "at_promotions", ""): (20, 0.015),
         ("6a", "imbalance", ""): (20, 0 - 1 / 3),
         ("6b", "slope", ""): (20, 1),

@@ -23,8 +23,8 @@ tsrnn.analysis.measure tsrnn.analysis.interventions tsrnn.analysis.decoding
 tsrnn.training
 tsrnn.probes tsrnn.retraining tsrnn.replay
 tsrnn.book tsrnn.book.plotting tsrnn.book.paper tsrnn.book.effects tsrnn.book.claims tsrnn.book.toy
-tsrnn.book.live tsrnn.book.mechanisms
-tsrnn.book.explore tsrnn.book.synthesis
+tsrnn.book.live tsrnn.book.mechanisms tsrnn.book.grid
+tsrnn.book.explore tsrnn.book.start tsrnn.book.synthesis
 tsrnn.cli
 tsrnn.__main__
 """

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tsrnn import InputError
+from tsrnn import InputError, zoo
 from tsrnn.book import toy
 from tsrnn.config import TrainConfig
 from tsrnn.training import train
@@ -32,6 +32,17 @@ def test_a_bad_parameter_is_refused_with_what_is_allowed(case):
 @pytest.mark.parametrize(("seeds", "chosen"), [([], []), ((), []), (2, [2]), ([1, 2], [1, 2])])
 def test_one_seed_is_a_list_of_it(seeds, chosen):
     assert toy.checked("parity", seeds, "", False) == chosen
+
+
+def test_other_tasks_come_along_unless_seeds_are_asked_for(tmp_path):
+    for name in (
+        f"{kind}_{task}_network_1" for kind in ("cumulative", "single") for task in ("parity", "dms")
+    ):
+        (tmp_path / name).symlink_to(zoo.default_base_path().resolve() / name)
+    networks, what = toy.by_task("dms", [], str(tmp_path))
+    assert list(networks) == ["dms", "parity"] and "task = dms" in what
+    assert all(set(nets.index["task"]) == {task} for task, nets in networks.items())
+    assert list(toy.by_task("parity", 1, str(tmp_path))[0]) == ["parity"]
 
 
 def test_a_seed_that_the_zoo_lacks_is_named_beside_those_that_it_has():

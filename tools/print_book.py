@@ -13,8 +13,9 @@ from playwright.sync_api import sync_playwright
 
 ONE_PAGE = TOP / "_build" / "singlehtml"
 PDF = TOP / "_build" / "book.pdf"
-# On paper nothing can be opened: answers are shown, and pictures below the fold are fetched.
+# On paper nothing can be opened: answers and the scorecard's rows are shown, all pictures are fetched.
 UNFOLD = """() => {
+  document.querySelectorAll("details.claim").forEach(e => e.open = true);
   document.querySelectorAll(".toggle-hidden").forEach(e => e.classList.remove("toggle-hidden"));
   document.querySelectorAll("img[loading=lazy]").forEach(e => e.loading = "eager");
 }"""

@@ -45,6 +45,7 @@ class Claim:
 
     figure: str
     chapter: str
+    shown: str
     says: str
     tasks: list[str]
     effect: str
@@ -53,6 +54,7 @@ class Claim:
     needs: int
     scale: int
     contradicted: str
+    unit: str = ""
     sign: int = 0
     margin: float = 0.0
     reduced: str = ""
@@ -134,6 +136,28 @@ def scorecard(nets: Networks) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def tally(card: pd.DataFrame) -> dict[str, int]:
+    """How many of a scorecard's claims are made, tested, and came out in each way.
+
+    Returns:
+        claims (made for this task), tested, reproduced (whatever the size), apart (of these, of another size
+        than published), small (of these, at reduced scale), inconclusive, contradicted, untested.
+    """
+    verdicts = card["verdict"]
+    held, apart = verdicts.isin([REPRODUCED, SMALLER, LARGER]), verdicts.isin([SMALLER, LARGER])
+    counts = {
+        "claims": verdicts != UNCLAIMED,
+        "tested": ~verdicts.isin([UNTESTED, UNCLAIMED]),
+        "reproduced": held,
+        "apart": apart,
+        "small": held & card["reduced"],
+        "inconclusive": verdicts == INCONCLUSIVE,
+        "contradicted": verdicts == CONTRADICTED,
+        "untested": verdicts == UNTESTED,
+    }
+    return {name: int(rows.sum()) for name, rows in counts.items()}
+
+
 def in_words(row: pd.Series) -> str:
     """A row's verdict, marked, and at which scale.
 
@@ -144,17 +168,31 @@ def in_words(row: pd.Series) -> str:
     return f"{MARKS[row['verdict']]} {row['verdict']}" + ("; reduced scale" if small else "")
 
 
-def number(x: float) -> str:
-    """An effect, with as many digits as tell.
+def number(x: float, least: int = 0) -> str:
+    """An effect, with as many digits as tell, and at least so many.
 
-    >>> number(-0.0123), number(12.345), number(float("nan"))
-    ('−0.012', '+12.3', '–')
+    >>> number(-0.0123), number(12.345), number(0.0004, 4), number(float("nan"))
+    ('−0.012', '+12.3', '+0.0004', '–')
     """
-    digits = 3 if abs(x) < 0.1 else 2 if abs(x) < 10 else 1
+    size = abs(x)
+    digits = max(least, 3 if size < 0.1 else 2 if size < 10 else 1 if size < 100 else 0)
     return "–" if np.isnan(x) else signed(x, f"{{:+.{digits}f}}")
 
 
+def digits(row: pd.Series) -> int:
+    """How many an interval takes that is narrow."""
+    half = (row["high"] - row["low"]) / 2
+    return min(5, max(0, -int(np.floor(np.log10(half))))) if half > 0 else 0
+
+
+def with_unit(row: pd.Series) -> str:
+    """A row's effect, with its unit."""
+    return f"{number(row['effect'], digits(row))} {row['claim'].unit}".rstrip()
+
+
 def measured(row: pd.Series) -> str:
-    """A row's effect with its 95 % interval."""
-    interval = "" if np.isnan(row["low"]) else f" [{number(row['low'])}, {number(row['high'])}]"
-    return number(row["effect"]) + interval
+    """A row's effect with its 95 % interval, and its unit."""
+    if np.isnan(row["low"]):
+        return with_unit(row)
+    effect, low, high = (number(row[name], digits(row)) for name in ("effect", "low", "high"))
+    return f"{effect} [{low}, {high}] {row['claim'].unit}".rstrip()

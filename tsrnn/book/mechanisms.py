@@ -113,7 +113,11 @@ def findings(shares: pd.DataFrame, task: str) -> dict[str, str]:
         "found_other": f"For {other} it is: {clear[0].lower() + clear[1:]}"
         if other in set(last["task"])
         else f"For {other}, no network was measured here",
-        "found_curriculum": decides(here) if split else "Here the curriculum does not decide by which means",
+        "found_curriculum": decides(here)
+        if split
+        else "Here the curriculum does not decide by which means"
+        if len(multi) and len(single)
+        else "So what the curriculum does is open",
         "single_weak": "in single-head networks such a move changes "
         f"{span(single['delay_line'])} of the answers that should change, a random direction of the same "
         f"length {span(single['delay_line_random'])}, and the difference from the state of another sequence "

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from tsrnn import InputError, tasks, zoo
-from tsrnn.book.effects import KINDS
+from tsrnn.book.effects import KINDS, Networks
 from tsrnn.book.plotting import NAMES
 from tsrnn.config import TrainConfig
 from tsrnn.probes import QUICK, add_missing
@@ -65,6 +65,23 @@ def get_networks(
     asked = f"Run with task = {task}, seeds = {chosen or 'all'}, zoo_path = {zoo_path or 'the book’s'}"
     asked += ", quick. " if quick else ". "
     return found, base, f"{asked}Networks: {' and '.join(counts)}, {what}."
+
+
+def by_task(
+    task: str, seeds: int | Sequence[int] = (), zoo_path: str = "", quick: bool = False
+) -> tuple[dict[str, Networks], str]:
+    """As `get_networks`, and unless seeds are asked for, those for each other task with both kinds there.
+
+    Returns:
+        The networks by task, the one asked for first, and what `get_networks` says of them.
+    """
+    index, base, what = get_networks(task, seeds, zoo_path, quick)
+    networks = {task: Networks(index, base, task)}
+    for other in sorted(set(tasks.TASKS) - {task}) if seeds in ((), []) else ():
+        found = standard(base, other, "")
+        if set(found["curriculum"]) == set(KINDS):
+            networks[other] = Networks(found, base, other)
+    return networks, what
 
 
 def checked(task: object, seeds: object, zoo_path: object, quick: object) -> list[int]:

@@ -1,0 +1,76 @@
+"""The first page's sentences follow from the verdicts, its figure from the tables."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+from test_grid import card
+
+from tsrnn.book import claims, mechanisms, start
+from tsrnn.book.effects import Networks
+
+
+def with_verdicts(verdicts: str | list[str]) -> pd.DataFrame:
+    return card().assign(verdict=verdicts, effect=1.5, low=1.0, high=2.0)
+
+
+def test_of_each_main_figure_the_claim_with_the_least_p_is_told():
+    told = start.held("parity", with_verdicts(claims.REPRODUCED))
+    assert told.startswith("Of 31 claims about parity, 31 can be judged with the networks here")
+    firsts = {claim.figure[0]: claim for claim in reversed(claims.CLAIMS)}  # p rises from row to row
+    assert len(firsts) == 6
+    named = [claim for claim in claims.CLAIMS if claim.says[1:-1] in told]
+    assert set(map(id, named)) == set(map(id, firsts.values()))
+    assert start.held("dms", with_verdicts(claims.CONTRADICTED)).endswith("none is reproduced.")
+
+
+@pytest.mark.parametrize("i", [0, 8, 30])
+def test_no_contradiction_is_left_out(i):
+    verdicts = [claims.REPRODUCED] * len(claims.CLAIMS)
+    assert start.failed(with_verdicts(verdicts)) == "No claim is contradicted."
+    verdicts[i], verdicts[3] = claims.CONTRADICTED, claims.SMALLER
+    told = start.failed(with_verdicts(verdicts))
+    claim, other = claims.CLAIMS[i], claims.CLAIMS[3]
+    assert told.startswith("Contradicted: ") and claim.says[1:-1] in told and claim.contradicted in told
+    assert (
+        f"Of another size: {other.says[0].lower()}{other.says[1:-1]} (+1.50 {other.unit}, published +1.75)"
+        in told
+    )
+    assert claim.contradicted in start.beside("dms", with_verdicts(verdicts))
+
+
+def test_inconclusive_effects_are_counted_by_their_sign():
+    as_claimed = sum(claim.sign > 0 for claim in claims.CLAIMS)
+    signed = sum(claim.sign != 0 for claim in claims.CLAIMS)
+    told = start.undecided(with_verdicts(claims.INCONCLUSIVE))
+    assert told.startswith(f"Inconclusive, for the effect may be 0: 31; of the {signed} of them")
+    assert f" claim a sign, {as_claimed} have it." in told
+    told = start.undecided(with_verdicts(claims.UNTESTED))
+    assert told.startswith("Inconclusive, for the effect may be 0: 0. Not tested") and told.endswith(": 31.")
+
+
+def test_the_figure_has_a_line_for_each_network_and_goes_without_any_ladder(tmp_path):
+    rows = [
+        (kind, number, n, "tau", 1 + n / 10 + unit)
+        for kind in ("cumulative", "single")
+        for number in (1, 2)
+        for n in (2, 3, 4)
+        for unit in (0, number)
+    ]
+    nets = Networks(pd.DataFrame(), tmp_path, "parity")
+    columns = ["curriculum", "number", "N_max", "measure", "value"]
+    nets.__dict__["promotions"] = pd.DataFrame(rows, columns=columns)
+    (tmp_path / "empty").mkdir()
+    fig = start.figure(nets, mechanisms.measured(tmp_path / "empty"))
+    lines = [line.get_xydata() for line in fig.axes[0].lines if len(line.get_xydata()) == 3]
+    assert len(lines) == 4
+    assert np.allclose(lines[1], [[n, 1 + n / 10 + 1] for n in (2, 3, 4)])
+    plt.close(fig)
+
+
+def test_each_task_is_told_of_and_what_was_not_measured_is_not_claimed(tmp_path):
+    shares = mechanisms.measured(tmp_path)
+    told = start.sentences({"parity": card(), "dms": card(2)}, shares)
+    assert "claims about parity" in told["held"] and told["other"].startswith("For DMS, ")
+    assert told["new"].endswith("No single-head network was measured. So what the curriculum does is open.")
+    assert "this task only" in start.sentences({"dms": card()}, shares)["other"]

@@ -1,0 +1,149 @@
+"""What the first page shows of the results: one figure, and what held, what did not and what is new.
+
+The sentences are chosen from the verdicts, by rule, and their numbers are those of the scorecard. So another
+zoo gives other sentences, which are true there.
+"""
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from tsrnn.book import claims, mechanisms, paper, plotting
+from tsrnn.book.effects import KINDS, Networks
+from tsrnn.book.grid import name_of
+
+
+def figure(nets: Networks, shares: pd.DataFrame) -> Figure:
+    """Mean τ, and the share of a ladder's answers that change, against N: ours as lines, published as marks.
+
+    Args:
+        nets: the standard networks for one task.
+        shares: of all networks, the rows of `mechanisms.measured`.
+    """
+    p, by = nets.promotions, ["kind", "number", "N"]
+    tau = p[p["measure"] == "tau"].groupby(["curriculum", "number", "N_max"])["value"].mean().rename_axis(by)
+    rows = shares[(shares["task"] == nets.task) & (shares["variant"] == "")]
+    ladder = 100 * rows.groupby(["curriculum", "number", "N"])["ladder"].mean().dropna().rename_axis(by)
+    means = paper.PUBLISHED[paper.PUBLISHED["task"] == nets.task]
+    theirs = mechanisms.published("ladder")
+    theirs = theirs[theirs["task"] == nets.task].assign(value=100 * theirs["value"])
+    fig, axes = plt.subplots(1, 2, figsize=(5.6, 3.4))
+    draw(axes[0], nets.task, tau, means[means["quantity"] == "mean tau"])
+    draw(axes[1], nets.task, ladder, theirs)
+    axes[0].set(title="How slow are the units?", xlabel="N solved", ylabel="mean τ (steps)")
+    axes[1].set(title="Do they keep a ladder?", xlabel="N solved", ylabel="answers changed (%)")
+    axes[1].set_ylim(-4, 104)
+    handles, labels = axes[0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside upper left", ncols=3)
+    return fig
+
+
+def draw(ax: Axes, task: str, ours: pd.Series, theirs: pd.DataFrame) -> None:
+    """A line per network (`ours` by kind, number and N), open squares for the published values."""
+    for kind in KINDS:
+        colour, mine = plotting.colour(kind, task), ours[ours.index.get_level_values("kind") == kind]
+        ax.plot([], [], color=colour, label=plotting.NAMES[kind])
+        for _, line in mine.groupby("number"):
+            ax.plot(line.index.get_level_values("N"), line, ".-", ms=3, lw=1, color=colour)
+        marks = theirs[theirs["curriculum"] == kind]
+        ax.plot(marks["N"], marks["value"], "s", ms=6, mfc="none", color=colour)
+    ax.plot([], [], "s", ms=6, mfc="none", color=plotting.INK, label="published")
+    if len(ours):
+        ax.set_xlim(0, 1.05 * ours.index.get_level_values("N").max())
+    ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))  # or they run together on a phone
+
+
+def sentences(cards: Mapping[str, pd.DataFrame], shares: pd.DataFrame) -> dict[str, str]:
+    """What held, failed and is open, of the other tasks, and what is new.
+
+    Args:
+        cards: of each task the rows of `claims.scorecard`; the first is the page's own.
+        shares: as for `figure`.
+
+    Returns:
+        Text by name: held, failed, open, other, new.
+    """
+    (task, card), *others = cards.items()
+    found = mechanisms.findings(shares, task)
+    new = f"{found['found_multi']}. {found['found_single']}. {found['found_curriculum']}"
+    return {
+        "held": held(task, card),
+        "failed": failed(card),
+        "open": undecided(card),
+        "other": " ".join(beside(name, other) for name, other in others)
+        or "There are networks for this task only.",
+        "new": f"{new}.",
+    }
+
+
+def held(task: str, card: pd.DataFrame) -> str:
+    """How many claims are reproduced, and of each main figure the one with the least p (else the first)."""
+    n = claims.tally(card)
+    said = (
+        f"Of {n['claims']} claims about {name_of(task)}, {n['tested']} can be judged with the networks here, "
+    )
+    said += "and "
+    if not n["reproduced"]:
+        return said + "none is reproduced."
+    rows = card[card["verdict"].str.startswith(claims.REPRODUCED)]
+    clearest = rows.sort_values("p", kind="stable", na_position="last").groupby(figures_of(rows)).head(1)
+    clearest = clearest.sort_index()
+    return f"{said}{n['reproduced']} are reproduced. The clearest of each figure: {listed(clearest)}."
+
+
+def figures_of(rows: pd.DataFrame) -> pd.Series:
+    """The number of each claim's main figure."""
+    return rows["claim"].map(lambda claim: claim.figure.rstrip("abcd"))
+
+
+def failed(card: pd.DataFrame) -> str:
+    """Every claim that is contradicted, and every one of another size."""
+    rows = card[card["verdict"] == claims.CONTRADICTED]
+    apart = card[card["verdict"].isin([claims.SMALLER, claims.LARGER])]
+    said = f"Contradicted: {against(rows)}." if len(rows) else "No claim is contradicted."
+    sizes = "; ".join(
+        f"{clause(row)} ({claims.with_unit(row)}, published {claims.number(row['published'].value)})"
+        for _, row in apart.iterrows()
+    )
+    return said + (f" Of another size: {sizes}." if sizes else "")
+
+
+def undecided(card: pd.DataFrame) -> str:
+    """How many claims are inconclusive, how many of these have the sign claimed, and how many wait."""
+    n = claims.tally(card)
+    rows = card[card["verdict"] == claims.INCONCLUSIVE]
+    signs = pd.Series([claim.sign for claim in rows["claim"]], rows.index, dtype=float)
+    as_said, signed = int((rows["effect"] * signs > 0).sum()), int((signs != 0).sum())
+    said = f"Inconclusive, for the effect may be 0: {n['inconclusive']}"
+    said += f"; of the {signed} of them that claim a sign, {as_said} have it" if signed else ""
+    return f"{said}. Not tested, for want of larger networks: {n['untested']}."
+
+
+def beside(task: str, card: pd.DataFrame) -> str:
+    """The other task in a sentence."""
+    n, rows = claims.tally(card), card[card["verdict"] == claims.CONTRADICTED]
+    said = f"For {name_of(task)}, {n['reproduced']} of {n['tested']} are reproduced"
+    return f"{said}; contradicted: {against(rows)}." if len(rows) else f"{said}, and none is contradicted."
+
+
+def against(rows: pd.DataFrame) -> str:
+    """Contradicted claims in a sentence, with what speaks against each."""
+    return "; ".join(
+        f"{clause(row)}: here {row['claim'].contradicted} ({claims.with_unit(row)})"
+        for _, row in rows.iterrows()
+    )
+
+
+def listed(rows: pd.DataFrame) -> str:
+    """Claims in a sentence, each with its effect."""
+    return "; ".join(f"{clause(row)} ({claims.with_unit(row)})" for _, row in rows.iterrows())
+
+
+def clause(row: pd.Series) -> str:
+    """A claim within a sentence."""
+    says = str(row["claim"].says)
+    return says[0].lower() + says[1:].removesuffix(".")
