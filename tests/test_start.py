@@ -49,6 +49,28 @@ def test_inconclusive_effects_are_counted_by_their_sign():
     assert told.startswith("Inconclusive, for the effect may be 0: 0. Not tested") and told.endswith(": 31.")
 
 
+@pytest.mark.parametrize("chapter", sorted({claim.chapter for claim in claims.CLAIMS}))
+def test_a_chapter_begins_with_each_of_its_claims_under_its_verdict(chapter):
+    own = [i for i, claim in enumerate(claims.CLAIMS) if claim.chapter == chapter and "dms" in claim.tasks]
+    verdicts = [claims.UNTESTED] * len(claims.CLAIMS)
+    for i, verdict in zip(own, (claims.CONTRADICTED, claims.SMALLER, claims.INCONCLUSIVE), strict=False):
+        verdicts[i] = verdict
+    rows = with_verdicts(verdicts)
+    heads = {claims.CONTRADICTED: "Did not hold", claims.SMALLER: "Held", claims.INCONCLUSIVE: "Open"}
+    wanted = {start.clause(rows.loc[i]): heads.get(verdicts[i], "Not tested") for i in own}
+    told = {}
+    for line in start.in_chapter(rows, chapter, "dms").splitlines():
+        if line.startswith("- *"):
+            head, said = line.removeprefix("- *").split(":* ")
+            told |= {part.rstrip("."): head for part in said.split("; ")}
+    for clause, head in wanted.items():
+        [found] = [head for part, head in told.items() if part.startswith(clause)]
+        assert found.startswith(head)
+    assert len(told) == len(wanted)
+    none = start.in_chapter(with_verdicts(claims.UNCLAIMED), chapter, "dms")
+    assert none.endswith("- The paper makes no claim for this task here.")
+
+
 def test_the_figure_has_a_line_for_each_network_and_goes_without_any_ladder(tmp_path):
     rows = [
         (kind, number, n, "tau", 1 + n / 10 + unit)

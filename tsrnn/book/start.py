@@ -1,4 +1,4 @@
-"""What the first page shows of the results: one figure, and what held, what did not and what is new.
+"""What the first page shows of the results, and each chapter before its figures: what held, what did not.
 
 The sentences are chosen from the verdicts, by rule, and their numbers are those of the scorecard. So another
 zoo gives other sentences, which are true there.
@@ -93,6 +93,27 @@ def held(task: str, card: pd.DataFrame) -> str:
     clearest = rows.sort_values("p", kind="stable", na_position="last").groupby(figures_of(rows)).head(1)
     clearest = clearest.sort_index()
     return f"{said}{n['reproduced']} are reproduced. The clearest of each figure: {listed(clearest)}."
+
+
+def in_chapter(card: pd.DataFrame, chapter: str, task: str) -> str:
+    """What came of a chapter's claims (those that are made for this task), as a list in Markdown.
+
+    Args:
+        card: the rows of `claims.scorecard` for this task.
+        chapter: the name of its notebook.
+    """
+    card = card[[claim.chapter == chapter and task in claim.tasks for claim in card["claim"]]]
+    verdict = card["verdict"]
+    said = {
+        "Held": listed(card[verdict.str.startswith(claims.REPRODUCED)]),
+        "Did not hold": against(card[verdict == claims.CONTRADICTED]),
+        "Open": listed(card[verdict == claims.INCONCLUSIVE]),
+        "Not tested, for want of larger networks": "; ".join(
+            clause(row) for _, row in card[verdict == claims.UNTESTED].iterrows()
+        ),
+    }
+    found = [f"- *{what}:* {rows}." for what, rows in said.items() if rows]
+    return "**What we found.**\n\n" + "\n".join(found or ["- The paper makes no claim for this task here."])
 
 
 def figures_of(rows: pd.DataFrame) -> pd.Series:
