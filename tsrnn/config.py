@@ -93,6 +93,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         tasks.get_task(self.task)
+        check_fields(self, {"neurons": LIMITS["neurons"]})  # an architecture may have one
         architecture = self.architecture()
         for name, value in PROTOCOLS[architecture.gated, architecture.protocol].items():
             if getattr(self, name) is OF_PROTOCOL:
