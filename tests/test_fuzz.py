@@ -19,6 +19,7 @@ import torch
 
 from tsrnn import InputError, zoo
 from tsrnn.files import CHECKSUMS, read_checksums, read_table, write_checksums
+from tsrnn.model import Architecture, LeakyRNN
 from tsrnn.probes import QUICK, add_missing
 from tsrnn.runs import load_state, saved_history
 from tsrnn.schemas import PROMOTIONS, READOUTS, ROBUSTNESS
@@ -172,7 +173,7 @@ def test_published_archives(tmp_path, little_memory):
     folder, ran = tmp_path / "single_parity_network_1", tmp_path / "ran.txt"
     folder.mkdir()
     path = folder / "rnn_N3_N3"
-    model = zoo.LeakyRNN.initialise(zoo.Architecture(neurons=6), [torch.Generator().manual_seed(0)])
+    model = LeakyRNN.initialise(Architecture(neurons=6), [torch.Generator().manual_seed(0)])
     state = {theirs: getattr(model, ours)[0].detach() for theirs, ours in zoo.PUBLISHED_NAMES.items()}
     state["modulelist.0.weight"] = state["modulelist.0.weight"][:, None]
     state |= {"modulelist.2.weight": torch.randn(2, 6), "modulelist.2.bias": torch.randn(2)}

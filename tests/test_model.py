@@ -201,7 +201,7 @@ def test_fixed_tau_is_not_trained():
         ({"neurons": 0}, "neurons = 0: choose 1"),
         ({"neurons": -5}, "neurons = -5"),
         ({"neurons": 10**9}, "choose 1 to 10000"),
-        ({"model": "lstm"}, "'lstm': choose one of default, mod"),
+        ({"model": "elman"}, "'elman': choose one of default, mod"),
         ({"activation": "gelu"}, "'gelu': choose one of leakyrelu, relu, tanh, sigmoid"),
         ({"tau": 0.5}, "tau = 0.5"),
         ({"tau": float("nan")}, "tau = nan"),

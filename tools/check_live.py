@@ -21,7 +21,7 @@ from look import FLAGS, SITE, expect, open_figures
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tsrnn import tasks, zoo
-from tsrnn.model import LeakyRNN, initial_state
+from tsrnn.model import RecurrentNetwork, initial_state
 
 STEPS, WARM_UP, DRAWS = 1000, 100, 3
 MOST_BYTES = 1_500_000
@@ -59,7 +59,7 @@ def open_page(browser: Browser, name: str, **settings: Any) -> tuple[Page, list[
     return open_figures(browser, name, "window.live?.figures", **settings)
 
 
-def shown(page: Page) -> dict[str, tuple[Path, LeakyRNN]]:
+def shown(page: Page) -> dict[str, tuple[Path, RecurrentNetwork]]:
     """The checkpoints that the page runs, by their kind."""
     base = zoo.default_base_path()
     named = page.evaluate("Object.entries(TSRNN_LIVE.networks).map(([kind, {from}]) => [kind, from])")
@@ -69,7 +69,7 @@ def shown(page: Page) -> dict[str, tuple[Path, LeakyRNN]]:
 # ---------------------------------------------------------------- the same network
 
 
-def same_answers(page: Page, kind: str, model: LeakyRNN) -> list[str]:
+def same_answers(page: Page, kind: str, model: RecurrentNetwork) -> list[str]:
     """Every answer of every head to 500 bits."""
     generator = torch.Generator().manual_seed(1)
     bits = tasks.draw_fair(500, 1, generator)

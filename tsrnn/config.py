@@ -10,6 +10,7 @@ from tsrnn import InputError, names, tasks
 from tsrnn import curriculum as curricula
 from tsrnn.inputs import LARGEST_SEED, check_fields, choice
 from tsrnn.model import Architecture
+from tsrnn.optimisers import MEMORY
 
 LIMITS: dict[str, tuple[float, float]] = {
     "seed": (0, LARGEST_SEED),
@@ -28,13 +29,36 @@ LIMITS: dict[str, tuple[float, float]] = {
 }
 SHORTEST_SIMULATION = 32  # steps: the largest lag of `analysis.timescales`, 30, and two
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+# How leaky networks are trained, and how the authors train their LSTM; `momentum` is Adam's β₁
+SGD = {
+    "optimiser": "sgd",
+    "learning_rate": 0.05,
+    "momentum": 0.1,
+    "batch_size": 256,
+    "steps": 600,
+    "max_epochs": 1000,
+}
+ADAM = {
+    "optimiser": "adam",
+    "learning_rate": 1e-3,
+    "momentum": 0.9,
+    "batch_size": 64,
+    "steps": 300,
+    "max_epochs": 100,
+}
+# By whether the network is gated, and its protocol
+PROTOCOLS = {(False, "published"): SGD, (True, "published"): ADAM, (True, "matched"): SGD}
+OF_PROTOCOL: Any = None  # the default of a setting that a protocol gives a value
+# Settings that an older config.json lacks: it means their defaults
+LATER = ("protocol", "k", "optimiser")
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """All that defines a run. The first block are the published flags, the second the published protocol.
 
-    Raises InputError if any value is out of range.
+    `OF_PROTOCOL` becomes what `PROTOCOLS` has for the model and its protocol. Raises InputError if any value
+    is out of range.
     """
 
     curriculum: str = "cumulative"
@@ -46,32 +70,45 @@ class TrainConfig:
     add_heads: int = 1
     forget_heads: int = 1
     neurons: int = 500
-    model: Literal["default", "mod"] = "default"
+    model: Literal["default", "mod", "continuous", "lstm", "gru"] = "default"
     activation: str = "leakyrelu"
     tau: float | None = None
+    protocol: Literal["published", "matched"] = "published"  # of an lstm or gru: see `PROTOCOLS`
+    k: tuple[int, ...] = ()  # of a continuous network: the steps that a bit is held, in turn
     max_n: int | None = None  # stop when this N is solved; None: as far as there are heads
-    max_epochs: int = 1000
+    max_epochs: int = OF_PROTOCOL
     patience: int = 100  # stop after so many epochs without a success
     measure_steps: int = 100_000  # of the simulations at promotions; 0: leave them for `tsrnn analyse`
     precision: Literal["float32", "bfloat16"] = "float32"  # of matrix products in training, and only there
     start_from: str | None = None  # the checkpoint that the run began with, as folder/file; None: the seed
 
-    learning_rate: float = 0.05
-    momentum: float = 0.1
+    optimiser: Literal["sgd", "adam"] = OF_PROTOCOL
+    learning_rate: float = OF_PROTOCOL
+    momentum: float = OF_PROTOCOL
     clip: float = 2.0
-    batch_size: int = 256
-    steps: int = 600
+    batch_size: int = OF_PROTOCOL
+    steps: int = OF_PROTOCOL
     test_batches: int = 50
     promotion: float = 0.98
 
     def __post_init__(self) -> None:
         tasks.get_task(self.task)
+        check_fields(self, {"neurons": LIMITS["neurons"]})  # an architecture may have one
+        architecture = self.architecture()
+        for name, value in PROTOCOLS[architecture.gated, architecture.protocol].items():
+            if getattr(self, name) is OF_PROTOCOL:
+                object.__setattr__(self, name, value)
         check_fields(self, LIMITS)
+        choice("optimiser", self.optimiser, MEMORY)
         choice("precision", self.precision, PRECISIONS)
+        if architecture.gated and self.precision != "float32":
+            raise InputError(
+                f"precision = {self.precision}: torch trains an {self.model} in float32; choose that"
+            )
         start = self.start_from
         if start is not None and not (isinstance(start, str) and start.isprintable() and len(start) < 600):
             raise InputError(f"start from = {reprlib.repr(start)}: give folder/file as text, or None")
-        architecture, first = self.architecture(), self.start()
+        first = self.start()
         for checked in (architecture, first):  # as they took them: Python's own numbers
             for name in vars(self).keys() & vars(checked).keys():
                 object.__setattr__(self, name, getattr(checked, name))
@@ -94,7 +131,7 @@ class TrainConfig:
         )
 
     def architecture(self) -> Architecture:
-        return Architecture(self.neurons, self.model, self.activation, self.tau)
+        return Architecture(self.neurons, self.model, self.activation, self.tau, self.protocol, self.k)
 
     def folder(self) -> str:
         """The name of the run's folder; whatever is not the paper's standard is in it, but for the seed."""

@@ -12,7 +12,7 @@ from tsrnn import InputError, tasks, zoo
 from tsrnn.curriculum import LARGEST_N
 from tsrnn.files import CHECKSUMS, read, read_checksums, read_table
 from tsrnn.inputs import LARGEST_SEED, integer, integers
-from tsrnn.model import LeakyRNN, check_finite, initial_state
+from tsrnn.model import Network, RecurrentNetwork, check_finite
 from tsrnn.names import CHECKPOINT
 from tsrnn.runs import records, states_on_disk
 from tsrnn.schemas import TABLES
@@ -23,7 +23,7 @@ OURS = ("config.json", *TABLES)
 
 @torch.no_grad()
 def accuracy(
-    model: LeakyRNN,
+    model: RecurrentNetwork,
     task: str,
     ns: Sequence[int] | None = None,
     batches: int = 50,
@@ -49,8 +49,8 @@ def accuracy(
     check_heads(model, ns)
     batches, batch_size = integer("batches", batches, 1, 10**5), integer("batch size", batch_size, 1, 10**5)
     seed = integer("seed", seed, 0, LARGEST_SEED)
-    chosen, generator = tasks.get_task(task), torch.Generator().manual_seed(seed)
-    K, device = len(model.b), model.b.device
+    chosen, generator = as_trained(model, task), torch.Generator().manual_seed(seed)
+    K, device = model.shape[0], model.b.device
     correct = torch.zeros(K, len(ns), dtype=torch.float64)
     for _ in range(batches):
         bits, last = last_states(model, chosen, max(ns), batch_size, generator)
@@ -68,13 +68,72 @@ def accuracy(
 
 @torch.no_grad()
 def last_states(
-    model: LeakyRNN, task: tasks.Task, n_max: int, batch_size: int, generator: torch.Generator
+    model: Network, task: tasks.Task, n_max: int, batch_size: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """A fresh batch as in training for `n_max`: bits (T, B), and the states that they end in, (K, B, H)."""
-    K, H = model.b.shape
+    """A fresh batch as in training for `n_max`: bits (T, B), and the states that they end in, (K, B, S)."""
     bits = task.draw(tasks.draw_length(n_max, generator), batch_size, generator)
-    initial = initial_state(batch_size, H, generator).expand(K, -1, -1)
-    return bits, model(bits.expand(K, -1, -1).to(model.b), initial.to(model.b))
+    if not isinstance(model, RecurrentNetwork):
+        return bits, activity_of(model, bits)[-1:]
+    initial = model.start_state(batch_size, generator)
+    return bits, model(bits.expand(len(initial), -1, -1).to(model.b), initial)
+
+
+def activity_of(network: Network, bits: Tensor) -> Tensor:
+    """What a network's units do after each of bits (T, B): (T, B, H). Raises InputError if it is not that."""
+    found = network.states(bits).detach()
+    if found.dim() != 3 or found.shape[:2] != bits.shape:
+        raise InputError(
+            f"states(bits) of {type(network).__name__} is {tuple(found.shape)} for bits {tuple(bits.shape)}: "
+            "return (T, B, H), what each unit does after each bit"
+        )
+    return found
+
+
+def units(model: Network, state: Tensor) -> Tensor:
+    """The activity of a state (K, B, S), (K, B, H): all of it, but not an LSTM's c."""
+    return state[..., : model.shape[1]] if isinstance(model, RecurrentNetwork) else state
+
+
+def as_trained(model: Network, task: str) -> tasks.Task:
+    """The task on bits such as the network was trained on. Raises InputError if there is no such task."""
+    return tasks.get_task(task, fair=isinstance(model, RecurrentNetwork) and model.architecture.signed)
+
+
+def accuracy_by_k(
+    model: RecurrentNetwork,
+    task: str,
+    ks: Sequence[int] = range(1, 201),
+    ns: Sequence[int] | None = None,
+    batches: int = 1,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Accuracy of a continuous network at other Δt = 1/k than it was trained at (appendix), on the same bits.
+
+    Args:
+        model: one continuous network.
+        task, ns, seed: as `accuracy`.
+        ks: steps that every bit is held; default the published 1 ... 200.
+        batches: of 256 sequences, for each k.
+
+    Returns:
+        Columns k, n, accuracy (0 to 1).
+
+    Raises:
+        InputError: as `accuracy`; not one continuous network; a k out of range.
+    """
+    if model.architecture.model != "continuous":
+        raise InputError(
+            f"accuracy by k needs a network in continuous time: {model.architecture.model} holds no bit; "
+            "choose one of -m continuous"
+        )
+    check_one(model)
+    tables = []
+    for k in integers("k", ks, 1, 10**4):
+        held = model.select([0])
+        held.k = k
+        table = accuracy(held, task, ns, batches, seed=seed).rename(columns={"N": "n"})
+        tables.append(table.assign(k=k)[["k", "n", "accuracy"]])
+    return pd.concat(tables, ignore_index=True)
 
 
 def verify(folder: str | Path, batches: int = 50) -> pd.DataFrame:
@@ -135,7 +194,7 @@ def is_ours(name: str) -> bool:
     return name in OURS or (checkpoint is not None and checkpoint[3] is not None)
 
 
-def check_heads(model: LeakyRNN, ns: Sequence[int]) -> None:
+def check_heads(model: RecurrentNetwork, ns: Sequence[int]) -> None:
     """Raise InputError unless there is a head for every N in `ns`."""
     missing = [n for n in ns if n not in model.heads]
     if missing or not ns:
@@ -144,18 +203,19 @@ def check_heads(model: LeakyRNN, ns: Sequence[int]) -> None:
         )
 
 
-def check_one(model: LeakyRNN) -> None:
-    """Raise InputError unless this is one network, and all its parameters are finite."""
-    if len(model.b) != 1:
-        raise InputError(f"{len(model.b)} networks: choose one, model.select([k])")
-    check_finite(model)
+def check_one(model: Network) -> None:
+    """Raise InputError unless this is one network, and all its parameters, if it is ours, are finite."""
+    if isinstance(model, RecurrentNetwork):
+        if model.shape[0] != 1:
+            raise InputError(f"{model.shape[0]} networks: choose one, model.select([k])")
+        check_finite(model)
 
 
 # ---------------------------------------------------------------- what else is in the activity
 
 
 def forgetting(
-    model: LeakyRNN, task: str, ns: Sequence[int] | None = None, batches: int = 50, seed: int = 0
+    model: RecurrentNetwork, task: str, ns: Sequence[int] | None = None, batches: int = 50, seed: int = 0
 ) -> pd.DataFrame:
     """What is left of smaller n (Figure 3c), by the readouts that there are and by new ones.
 
@@ -188,7 +248,7 @@ def forgetting(
 
 
 def generalisation(
-    model: LeakyRNN, task: str, ns: Sequence[int] | None = None, batches: int = 50, seed: int = 0
+    model: RecurrentNetwork, task: str, ns: Sequence[int] | None = None, batches: int = 50, seed: int = 0
 ) -> pd.DataFrame:
     """How far beyond its largest N a network's activity reaches: new readouts for n = N + 1 ... N + 10.
 
@@ -199,7 +259,7 @@ def generalisation(
 
 
 def new_readouts(
-    model: LeakyRNN, task: str, ns: Sequence[int], batches: int = 50, seed: int = 0
+    model: Network, task: str, ns: Sequence[int], batches: int = 50, seed: int = 0
 ) -> pd.DataFrame:
     """Accuracy of a new linear readout for each n, all else frozen: forgetting, or generalisation to n > N.
 
@@ -221,11 +281,11 @@ def new_readouts(
     check_one(model)
     ns, batches = integers("N", ns, 1, LARGEST_N), integer("batches", batches, 1, 10**5)
     seed = integer("seed", seed, 0, LARGEST_SEED)
-    chosen, generator = tasks.get_task(task), torch.Generator().manual_seed(seed)
+    chosen, generator = as_trained(model, task), torch.Generator().manual_seed(seed)
     states, right = [], []
     for _ in range(3 * batches):
         bits, last = last_states(model, chosen, max(ns), BATCH, generator)
-        states.append(last[0].cpu().numpy())
+        states.append(units(model, last)[0].cpu().numpy())
         right.append(tasks.labels(chosen, bits, ns).numpy())
     x, y, test = np.concatenate(states), np.concatenate(right, 1), batches * BATCH
     rows = []

@@ -1,74 +1,107 @@
 """The network of the paper (section 2.1): leaky units with trainable time constants, and many readouts.
 
-Its two variants::
+Its variants::
 
-    default  r(t) = φ[(1 − 1/τ) r(t−1) + (1/τ)(W r(t−1) + b + w_in s(t) + b_in)]
-    mod      r(t) = (1 − 1/τ) r(t−1) + (1/τ) φ[W r(t−1) + b + w_in s(t) + b_in]
+    default     r(t) = φ[(1 − 1/τ) r(t−1) + (1/τ)(W r(t−1) + b + w_in s(t) + b_in)]
+    mod         r(t) = (1 − 1/τ) r(t−1) + (1/τ) φ[W r(t−1) + b + w_in s(t) + b_in]
+    continuous  as mod, but every bit is held for k steps, and kτ is in the place of τ: Δt = 1/k of a bit
 
-W has no diagonal and τ is used as max(τ, 1), in steps. With A = diag(1/τ) the default equation is
+W has no diagonal and τ (or kτ) is used as max(τ, 1), in steps. With A = diag(1/τ) the default equation is
 r(t) = φ[M r(t−1) + u(t)], M = (I − A) + A W and u(t) = A (b + b_in + w_in s(t)): M and u are built once
 a batch by autograd, and `recurrence.scan` does the rest.
 
 Every tensor has a leading axis K of independent networks (an ensemble); K = 1 is the ordinary case.
+`RecurrentNetwork` is what leaky networks and the gated ones (see `gated`) have in common.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal, Protocol, Self
 
 import torch
 from torch import Tensor, nn
 
 from tsrnn import InputError, recurrence
-from tsrnn.inputs import check_fields, choice
+from tsrnn.inputs import check_fields, choice, integers
 
 HEADS = 100
 INITIAL_STATE = 0.1
-# In this order, always: the gradient's norm is a sum over them, and a sum depends on the order to rounding.
-PARAMETERS = ("tau", "w_in", "b_in", "W", "b", "head_weight", "head_bias")
+MODELS = ("default", "mod", "continuous", "lstm", "gru")
+PUBLISHED_K = (7, 8, 9, 10)
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """What is fixed about a network before training.
+    """What is fixed about a network before training. Raises InputError if there is no such network.
 
-    neurons: H. model: "default" or "mod". activation: a key of `recurrence.ACTIVATIONS`.
+    neurons: H. model: one of `MODELS`. activation: a key of `recurrence.ACTIVATIONS`.
     tau: the fixed time constant of all units, in steps; None trains them from 1 + U(0, 1).
+    protocol: how it is trained: "published", or, of a gated network, "matched" to the leaky one.
+    k: of a continuous network, how many steps a bit is held in training, one of these after the other.
     """
 
     neurons: int = 500
-    model: Literal["default", "mod"] = "default"
+    model: Literal["default", "mod", "continuous", "lstm", "gru"] = "default"
     activation: str = "leakyrelu"
     tau: float | None = None
+    protocol: Literal["published", "matched"] = "published"
+    k: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         check_fields(self, {"neurons": (1, 10_000)})
-        choice("model", self.model, ("default", "mod"))
+        choice("model", self.model, MODELS)
         choice("activation", self.activation, recurrence.ACTIVATIONS)
+        choice("protocol", self.protocol, ("published", "matched"))
         if self.tau is not None:
             check_fields(self, {"tau": (1.0, 1e6)})
+        if self.gated and self.tau is not None:
+            raise InputError(f"tau = {self.tau:g}: no unit of {self.model} has a tau; choose None")
+        if self.gated and self.activation != Architecture.activation:
+            raise InputError(f"activation = {self.activation}: {self.model} has its own, tanh; choose none")
+        if not self.gated and self.protocol == "matched":
+            raise InputError(
+                f"protocol = matched: only lstm and gru are matched to leaky ones, as {self.model} is; "
+                "choose published"
+            )
+        if self.model == "continuous":
+            object.__setattr__(self, "k", tuple(integers("k", self.k or PUBLISHED_K, 1, 1000)))
+        elif self.k:
+            raise InputError(
+                f"k = {self.k}: no bit is held in a {self.model} network; choose model continuous"
+            )
+        else:
+            object.__setattr__(self, "k", ())
+
+    @property
+    def gated(self) -> bool:
+        """Whether it is an LSTM or a GRU."""
+        return self.model in ("lstm", "gru")
+
+    @property
+    def signed(self) -> bool:
+        """Whether it is trained on fair bits, and sees them as −1 and 1: as the published LSTM."""
+        return self.gated and self.protocol == "published"
 
 
-class LeakyRNN(nn.Module):
-    """K leaky recurrent networks side by side.
+class Network(Protocol):
+    """What the analyses of activity need of a network, ours or a reader's own."""
 
-    Parameters (float32): `tau`, `w_in`, `b_in`, `b` (K, H); `W` (K, H, H), `W[k, i, j]` from unit j to
-    unit i; `head_weight` (K, C, 2, H), `head_bias` (K, C, 2), one linear map to two classes per head.
+    def states(self, bits: Tensor) -> Tensor:
+        """bits (T, B), 0 or 1 -> what each unit does after each of them, (T, B, H)."""
+
+
+class RecurrentNetwork(nn.Module):
+    """K recurrent networks side by side, each with C readouts of its H units.
+
+    Parameters: `head_weight` (K, C, 2, H), `head_bias` (K, C, 2), one linear map to two classes per head; and
+    `w_in`, `b_in`, `W`, `b` (see the subclasses).
 
     `heads` says which head answers for which N: {2: 0, 3: 1} in a multi-head network, {10: 0} in a
-    single-head one. Training and loading set it.
+    single-head one. Training and loading set it. `k` is how many steps each bit is held: 1, but in a
+    continuous network.
     """
 
-    def __init__(self, architecture: Architecture, parameters: dict[str, Tensor]) -> None:
-        super().__init__()
-        self.architecture = architecture
-        self.heads: dict[int, int] = {}
-        for name in PARAMETERS:
-            trained = name != "tau" or architecture.tau is None
-            self.register_parameter(name, nn.Parameter(parameters[name], requires_grad=trained))
-
-    tau: Tensor
     w_in: Tensor
     b_in: Tensor
     W: Tensor
@@ -76,30 +109,127 @@ class LeakyRNN(nn.Module):
     head_weight: Tensor
     head_bias: Tensor
 
+    def __init__(self, architecture: Architecture, parameters: dict[str, Tensor]) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.heads: dict[int, int] = {}
+        self.k = architecture.k[0] if architecture.k else 1
+        # In this order, always: the gradient's norm is a sum over them, which depends on it to rounding
+        for name in self.shapes(architecture, HEADS):
+            trained = name != "tau" or architecture.tau is None
+            self.register_parameter(name, nn.Parameter(parameters[name], requires_grad=trained))
+
+    @staticmethod
+    def shapes(architecture: Architecture, C: int) -> dict[str, tuple[int, ...]]:
+        """The shape of each parameter of one network with C heads, by name, in order."""
+        raise NotImplementedError
+
+    @staticmethod
+    def initial_parameters(architecture: Architecture, generator: torch.Generator) -> dict[str, Tensor]:
+        """Parameters of one network, in a fixed order (heads last: their number changes nothing else)."""
+        raise NotImplementedError
+
+    def start_state(self, batch: int, generator: torch.Generator) -> Tensor:
+        """The state before the first bit, (K, batch, S), the same for all K."""
+        raise NotImplementedError
+
+    def blocks(self, s: Tensor, initial: Tensor, length: int = 8) -> Iterator[Tensor]:
+        """The activity after every bit of s (K, T, B), from the state `initial` on.
+
+        In blocks of `length` bits: (≤ length, K, B, H), each valid until the next. No gradient.
+        """
+        raise NotImplementedError
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """K and H."""
+        return self.head_weight.shape[0], self.head_weight.shape[-1]
+
     @classmethod
     def initialise(cls, architecture: Architecture, generators: Sequence[torch.Generator]) -> Self:
-        """One fresh network per generator: weights and biases uniform in ±1/√fan_in, as torch's Linear."""
-        networks = [initial_parameters(architecture, g) for g in generators]
+        """One fresh network per generator."""
+        networks = [cls.initial_parameters(architecture, g) for g in generators]
         return cls(architecture, {name: torch.stack([n[name] for n in networks]) for name in networks[0]})
 
-    def select(self, networks: Sequence[int]) -> "LeakyRNN":
+    def select(self, networks: Sequence[int]) -> Self:
         """The networks of these indices, as a model of their own (a copy)."""
         chosen = {name: p.detach()[list(networks)].clone() for name, p in self.named_parameters()}
-        model = LeakyRNN(self.architecture, chosen)
-        model.heads = dict(self.heads)
+        model = type(self)(self.architecture, chosen)
+        model.heads, model.k = dict(self.heads), self.k
         return model
+
+    @torch.no_grad()
+    def states(self, bits: Tensor) -> Tensor:
+        """What each unit of one network does after each of bits (T, B): (T, B, H). See `Network`."""
+        initial = self.start_state(bits.shape[1], torch.Generator().manual_seed(0))
+        blocks = self.blocks(bits[None].to(self.b), initial)
+        return torch.cat([block[:, 0].clone() for block in blocks])
+
+    @torch.no_grad()
+    def answers(self, s: Tensor, initial: Tensor, n: int) -> Tensor:
+        """What the head for n answers after every bit of s (K, T, B), from a state on: 0 or 1, (K, T, B)."""
+        head = slice(self.heads[n], self.heads[n] + 1)
+        found = []
+        for block in self.blocks(s, initial):
+            T, K, B, _ = block.shape
+            logits = self.logits(block.transpose(0, 1).flatten(1, 2), head)
+            found.append(logits[:, 0].argmax(-1).view(K, T, B))
+        return torch.cat(found, 1)
+
+    def logits(self, r: Tensor, heads: slice = slice(None)) -> Tensor:
+        """Readout of the state r (K, B, H or more, of which the first H are read): (K, C, B, 2)."""
+        weight, bias = self.head_weight[:, heads], self.head_bias[:, heads]
+        K, C, two, H = weight.shape
+        flat = torch.baddbmm(bias.reshape(K, 1, C * two), r[..., :H], weight.reshape(K, C * two, H).mT)
+        return flat.view(K, -1, C, two).transpose(1, 2)
+
+
+class LeakyRNN(RecurrentNetwork):
+    """K leaky recurrent networks side by side.
+
+    Parameters (float32): `tau`, `w_in`, `b_in`, `b` (K, H); `W` (K, H, H), `W[k, i, j]` from unit j to
+    unit i; `head_weight`, `head_bias` as every `RecurrentNetwork`. The state is r (K, B, H).
+    """
+
+    tau: Tensor
+
+    @staticmethod
+    def shapes(architecture: Architecture, C: int) -> dict[str, tuple[int, ...]]:
+        H = architecture.neurons
+        units = dict.fromkeys(("tau", "w_in", "b_in"), (H,))
+        return {**units, "W": (H, H), "b": (H,), "head_weight": (C, 2, H), "head_bias": (C, 2)}
+
+    @staticmethod
+    def initial_parameters(architecture: Architecture, generator: torch.Generator) -> dict[str, Tensor]:
+        """Weights and biases uniform in ±1/√fan_in, as torch's Linear."""
+        H = architecture.neurons
+        tau = 1 + torch.rand(H, generator=generator)
+        return {
+            "tau": tau if architecture.tau is None else torch.full((H,), float(architecture.tau)),
+            "w_in": uniform(H, fan_in=1, generator=generator),
+            "b_in": uniform(H, fan_in=1, generator=generator),
+            "W": uniform(H, H, fan_in=H, generator=generator).fill_diagonal_(0),
+            "b": uniform(H, fan_in=H, generator=generator),
+            "head_weight": uniform(HEADS, 2, H, fan_in=H, generator=generator),
+            "head_bias": uniform(HEADS, 2, fan_in=H, generator=generator),
+        }
+
+    def start_state(self, batch: int, generator: torch.Generator) -> Tensor:
+        """r(0), (K, batch, H), the same for all K."""
+        K, H = self.shape
+        return initial_state(batch, H, generator).expand(K, -1, -1).to(self.b)
 
     @property
     def effective_tau(self) -> Tensor:
-        """max(τ, 1) in steps, (K, H), the value that the dynamics see."""
-        return self.tau.clamp(min=1)
+        """max(τ, 1) in steps, (K, H), the value that the dynamics see; continuous: max(kτ, 1)/k, in bits."""
+        return (self.k * self.tau).clamp(min=1) / self.k
 
     def dynamics(self) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """M (K, H, H), bias and weight of the drive (K, 1, H), and the leak (mod only), as for `scan`."""
-        a = 1 / self.effective_tau
+        """M (K, H, H), bias and weight of the drive (K, 1, H), and the leak (not default), as for `scan`."""
+        a = 1 / (self.k * self.tau).clamp(min=1)
         off_diagonal = 1 - torch.eye(self.W.shape[-1], dtype=self.W.dtype, device=self.W.device)
         W, bias, weight = self.W * off_diagonal, self.b + self.b_in, self.w_in
-        if self.architecture.model == "mod":
+        if self.architecture.model != "default":
             return W, bias[:, None], weight[:, None], a[:, None]
         M = torch.diag_embed(1 - a) + a[..., None] * W
         return M, (a * bias)[:, None], (a * weight)[:, None], None
@@ -114,52 +244,31 @@ class LeakyRNN(nn.Module):
         """The state at the end of a batch of sequences.
 
         Args:
-            s: input (K, T, B).
+            s: input (K, T, B), a bit a step.
             initial: r(0), (K, B, H).
-            lengths: the steps of each network's sequence, (K,); default: T.
+            lengths: the bits of each network's sequence, (K,); default: T.
             products: the precision of matrix products in training; default: that of the parameters.
 
         Returns:
             r at the end of each sequence, (K, B, H).
         """
-        return recurrence.scan(*self.dynamics(), s, initial, self.architecture.activation, lengths, products)
+        held, ends = self.held(s), [self.k * end for end in lengths]
+        activation = self.architecture.activation
+        return recurrence.scan(*self.dynamics(), held, initial, activation, ends, products)
 
-    @torch.no_grad()
-    def answers(self, s: Tensor, initial: Tensor, n: int) -> Tensor:
-        """What the head for n answers after every step of s (K, T, B), from r(0) on: 0 or 1, (K, T, B)."""
-        head = slice(self.heads[n], self.heads[n] + 1)
-        found = []
-        for block in recurrence.blocks(*self.dynamics(), s, initial, self.architecture.activation):
-            T, K, B, _ = block.shape
-            logits = self.logits(block.transpose(0, 1).flatten(1, 2), head)
-            found.append(logits[:, 0].argmax(-1).view(K, T, B))
-        return torch.cat(found, 1)
+    def blocks(self, s: Tensor, initial: Tensor, length: int = 8) -> Iterator[Tensor]:
+        held, activation = self.held(s), self.architecture.activation
+        for r in recurrence.blocks(*self.dynamics(), held, initial, activation, length * self.k):
+            yield r[self.k - 1 :: self.k]
 
-    def logits(self, r: Tensor, heads: slice = slice(None)) -> Tensor:
-        """Readout of the state r (K, B, H) by these heads: (K, C, B, 2)."""
-        weight, bias = self.head_weight[:, heads], self.head_bias[:, heads]
-        K, C, two, H = weight.shape
-        flat = torch.baddbmm(bias.reshape(K, 1, C * two), r, weight.reshape(K, C * two, H).mT)
-        return flat.view(K, -1, C, two).transpose(1, 2)
+    def held(self, s: Tensor) -> Tensor:
+        """Input s (K, T, B) with every bit held for k steps, (K, k T, B)."""
+        return s if self.k == 1 else s.repeat_interleave(self.k, 1)
 
 
-def initial_parameters(architecture: Architecture, generator: torch.Generator) -> dict[str, Tensor]:
-    """Parameters of one network, drawn in a fixed order (heads last: their number changes nothing else)."""
-    H = architecture.neurons
-
-    def uniform(*shape: int, fan_in: int) -> Tensor:
-        return (2 * torch.rand(*shape, generator=generator) - 1) / math.sqrt(fan_in)
-
-    tau = 1 + torch.rand(H, generator=generator)
-    return {
-        "tau": tau if architecture.tau is None else torch.full((H,), float(architecture.tau)),
-        "w_in": uniform(H, fan_in=1),
-        "b_in": uniform(H, fan_in=1),
-        "W": uniform(H, H, fan_in=H).fill_diagonal_(0),
-        "b": uniform(H, fan_in=H),
-        "head_weight": uniform(HEADS, 2, H, fan_in=H),
-        "head_bias": uniform(HEADS, 2, fan_in=H),
-    }
+def uniform(*shape: int, fan_in: int, generator: torch.Generator) -> Tensor:
+    """Uniform in ±1/√fan_in."""
+    return (2 * torch.rand(*shape, generator=generator) - 1) / math.sqrt(fan_in)
 
 
 def initial_state(batch: int, neurons: int, generator: torch.Generator, out: Tensor | None = None) -> Tensor:
@@ -167,7 +276,7 @@ def initial_state(batch: int, neurons: int, generator: torch.Generator, out: Ten
     return torch.rand(batch, neurons, generator=generator, out=out).mul_(INITIAL_STATE)
 
 
-def check_finite(model: LeakyRNN) -> None:
+def check_finite(model: RecurrentNetwork) -> None:
     """Raise InputError if a parameter is NaN or infinite."""
     for name, p in model.named_parameters():
         if not p.isfinite().all():
@@ -180,3 +289,11 @@ def check_device(device: str) -> None:
         raise InputError(f"unknown device {device!r}: choose cpu or cuda")
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise InputError(f"device {device!r}: no CUDA device is available here; use cpu")
+
+
+def leaky(model: Network, what: str) -> LeakyRNN:
+    """The network, if its units are leaky. Else raises InputError with `what` it is that needs them."""
+    if not isinstance(model, LeakyRNN):
+        kind = model.architecture.model if isinstance(model, RecurrentNetwork) else type(model).__name__
+        raise InputError(f"{what} needs the tau and W of leaky units, and {kind} has none: choose a LeakyRNN")
+    return model

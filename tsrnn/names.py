@@ -16,8 +16,15 @@ def variant_name(architecture: Architecture, start: str = "") -> str:
     `start` is the part that describes the curriculum, e.g. `first10` (see `TrainConfig.folder`).
     """
     a = architecture
+    if a.gated:
+        kind = f"{a.model}_{a.protocol}"
+    elif a.model == "default":
+        kind = a.activation if a.activation != "leakyrelu" else ""
+    else:
+        kind = f"{a.model}_{a.activation}"
     parts = [
-        f"mod_{a.activation}" if a.model == "mod" else (a.activation if a.activation != "leakyrelu" else ""),
+        kind,
+        f"k{'-'.join(map(str, a.k))}" if a.k else "",
         f"tau{a.tau:g}" if a.tau is not None else "",
         f"neurons{a.neurons}" if a.neurons != Architecture.neurons else "",
         start,

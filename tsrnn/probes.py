@@ -1,7 +1,8 @@
 """What `tsrnn analyse` measures at every checkpoint: damage, and what readouts find in the activity.
 
-Kept beside the checkpoints for the chapters to read, in `robustness.parquet` and `readouts.parquet`. What a
-promotion lacks of `measure` is added too. `tsrnn retrain` leaves `retraining.parquet` there.
+Kept beside the checkpoints for the chapters to read, in `robustness.parquet` (not of gated networks: it goes
+by τ and W) and `readouts.parquet`. What a promotion lacks of `measure` is added too. `tsrnn retrain` leaves
+`retraining.parquet` there.
 """
 
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from tsrnn.analysis.measure import cheap, checks, costly, mechanism
 from tsrnn.analysis.simulate import Protocol
 from tsrnn.files import is_there, read_table, write_table
 from tsrnn.folders import hold
-from tsrnn.model import LeakyRNN
+from tsrnn.model import RecurrentNetwork
 from tsrnn.progress import progress_bar
 from tsrnn.runs import PROMOTION_COLUMNS, records, save_promotions
 from tsrnn.schemas import TABLES
@@ -42,7 +43,7 @@ class Scale:
 QUICK = Scale(2000, Stream(steps=100, repetitions=2), batches=2, beyond=2)
 
 
-def robustness(model: LeakyRNN, task: str, scale: Scale) -> pd.DataFrame:
+def robustness(model: RecurrentNetwork, task: str, scale: Scale) -> pd.DataFrame:
     """What damage does to the answers for the largest N of one network (Figures 7 and 8).
 
     Returns:
@@ -54,7 +55,7 @@ def robustness(model: LeakyRNN, task: str, scale: Scale) -> pd.DataFrame:
     """
     n = max(model.heads)
     stream = replace(scale.stream, warm_up=max(n, scale.stream.warm_up))
-    groups = fastest_and_slowest(model, min(20, model.b.shape[1] // 2))
+    groups = fastest_and_slowest(model, min(20, model.shape[1] // 2))
     tables = []
     for together, prefix in ((False, ""), (True, "all ")):
         table = ablation(model, task, n, groups, together, stream)
@@ -68,7 +69,7 @@ def robustness(model: LeakyRNN, task: str, scale: Scale) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True).assign(N=n)[columns]
 
 
-def readouts(model: LeakyRNN, task: str, scale: Scale) -> pd.DataFrame:
+def readouts(model: RecurrentNetwork, task: str, scale: Scale) -> pd.DataFrame:
     """What is left of smaller n, and what there is already of larger ones (Figure 3c).
 
     Returns:
@@ -85,7 +86,7 @@ def readouts(model: LeakyRNN, task: str, scale: Scale) -> pd.DataFrame:
 
 
 # The files besides promotions.parquet, and what fills them
-PROBES: dict[str, Callable[[LeakyRNN, str, Scale], pd.DataFrame]] = {
+PROBES: dict[str, Callable[[RecurrentNetwork, str, Scale], pd.DataFrame]] = {
     "robustness": robustness,
     "readouts": readouts,
 }
@@ -115,14 +116,15 @@ def add_missing(folder: str | Path, progress: bool = True, scale: Scale | None =
         for checkpoint in progress_bar(progress, iterable=kept, desc=folder.name, unit="checkpoint"):
             model = zoo.load_checkpoint(checkpoint, config)
             found = [add_promotion(folder, model, config.task, scale.steps, still_held)]
-            found += [add_probe(folder, name, model, config.task, scale, still_held) for name in PROBES]
+            probes = [name for name in PROBES if name != "robustness" or not model.architecture.gated]
+            found += [add_probe(folder, name, model, config.task, scale, still_held) for name in probes]
             if any(found):
                 added.append(max(model.heads))
     return added
 
 
 def add_promotion(
-    folder: Path, model: LeakyRNN, task: str, steps: int, still_held: Callable[[], None]
+    folder: Path, model: RecurrentNetwork, task: str, steps: int, still_held: Callable[[], None]
 ) -> bool:
     """Add to the promotions what `measure` gives and they lack; whether they lacked anything."""
     _, promotions = records(folder)
@@ -149,7 +151,7 @@ def add_promotion(
 
 
 def add_probe(
-    folder: Path, name: str, model: LeakyRNN, task: str, scale: Scale, still_held: Callable[[], None]
+    folder: Path, name: str, model: RecurrentNetwork, task: str, scale: Scale, still_held: Callable[[], None]
 ) -> bool:
     """Add a checkpoint to the file of a probe; whether it was not yet in it."""
     path = folder / f"{name}.parquet"

@@ -60,9 +60,10 @@ def replay(folder: str | Path, epochs: int = 2, progress: bool = True) -> pd.Dat
         progress: show a progress bar.
 
     Returns:
-        A row for each epoch and quantity of history.csv: epoch, quantity, recorded, replayed, difference,
-        tolerance, far (whether the difference is more than the tolerance). An accuracy on the other side of
-        the threshold of promotion, but within its tolerance of it, is not far; there the replay ends.
+        A row for each epoch and quantity of history.csv (tau only where there is one): epoch, quantity,
+        recorded, replayed, difference, tolerance, far (whether the difference is more than the tolerance).
+        An accuracy on the other side of the threshold of promotion, but within its tolerance of it, is not
+        far; there the replay ends.
 
     Raises:
         InputError: not a run of tsrnn, or one that began from a checkpoint; nothing recorded; epochs < 1; a
@@ -111,4 +112,7 @@ def compared(recorded: Mapping[Any, Any], replayed: Mapping[Any, Any], promotion
     if (accuracies & on_the_edge).any():
         table.loc[table["quantity"] == "promoted", "tolerance"] = 1.0
     table["far"] = ~(table["difference"].abs() <= table["tolerance"])  # what is not a number is far
-    return table
+    no_tau = table["quantity"].isin(["tau_mean", "tau_sd"]) & table[["recorded", "replayed"]].isna().all(
+        axis=1
+    )
+    return table[~no_tau]  # of a gated network

@@ -1,6 +1,7 @@
 """Retraining on other N, from where a network stands (Figure 8c); the results are kept beside the network."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from tsrnn.evaluation import check_one
 from tsrnn.files import is_there, read_table, write_table
 from tsrnn.folders import hold
 from tsrnn.inputs import integer, integers
-from tsrnn.model import LeakyRNN, check_device
+from tsrnn.model import RecurrentNetwork, check_device
 from tsrnn.names import largest_n
 from tsrnn.progress import progress_bar
 from tsrnn.runs import Run, begin, records
@@ -25,7 +26,7 @@ FILE = "retraining.parquet"
 
 
 def retrain(
-    model: LeakyRNN,
+    model: RecurrentNetwork,
     task: str,
     ns: Sequence[int],
     epochs: int = 20,
@@ -58,14 +59,8 @@ def retrain(
     """
     check_one(model)
     ns, epochs = integers("N", ns, 2, LARGEST_N), integer("epochs", epochs, 1, 10**6)
-    a = model.architecture
-    configs = [
-        TrainConfig(
-            "single", task, seed, first_n=n, neurons=a.neurons, model=a.model, activation=a.activation,
-            tau=a.tau, **protocol,
-        )
-        for n in ns
-    ]  # fmt: skip
+    architecture = asdict(model.architecture)
+    configs = [TrainConfig("single", task, seed, first_n=n, **architecture, **protocol) for n in ns]
     rows = []
     bar = progress_bar(progress, total=len(configs) * epochs * configs[0].steps, unit="step")
     for config in configs:
@@ -91,7 +86,7 @@ def relative_to_first(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(relative_accuracy=(table["accuracy"] - 0.5) / (first["accuracy"].iloc[0] - 0.5))
 
 
-def taken_over(model: LeakyRNN, config: TrainConfig) -> Run:
+def taken_over(model: RecurrentNetwork, config: TrainConfig) -> Run:
     """A single-head run that begins with this network and the readout of its largest N."""
     parameters = {name: p.detach()[0].clone() for name, p in model.named_parameters()}
     newest = model.heads[max(model.heads)]

@@ -5,9 +5,9 @@ training needs to go on to the same result. `state/` is written last: what the o
 epoch does not count.
 
 Where there is no state (it is not kept with a finished network), a run goes on from the newest checkpoint, or
-from `unsolved.safetensors`, which is the network after an epoch without success: with momentum 0, and data
-from a new stream, of the seed and that epoch. `config.json` lists each time that it did, and in history.csv
-`from_epoch` is the epoch of that checkpoint.
+from `unsolved.safetensors`, which is the network after an epoch without success: with an optimiser that
+remembers nothing, and data from a new stream, of the seed and that epoch. `config.json` lists each time that
+it did, and in history.csv `from_epoch` is the epoch of that checkpoint.
 """
 
 import json
@@ -38,9 +38,11 @@ from tsrnn.files import (
     write,
     write_table,
 )
+from tsrnn.gated import network_class
 from tsrnn.inputs import choice, integer
-from tsrnn.model import initial_parameters
+from tsrnn.model import leaky
 from tsrnn.names import largest_n
+from tsrnn.optimisers import memory
 from tsrnn.schemas import HISTORY, PROMOTIONS, no_rows
 
 # The network after an epoch without success, for training to go on from where there is no state
@@ -56,7 +58,7 @@ class Run:
     folder: Path
     generator: torch.Generator
     parameters: dict[str, Tensor]
-    momentum: dict[str, Tensor]
+    memory: dict[str, dict[str, Tensor]]  # of its optimiser: what -> parameter -> value
     now: curricula.Curriculum
     epoch: int = 0
     from_epoch: int = 0  # of the checkpoint that training went on from; 0: of none, or of another run's
@@ -121,10 +123,11 @@ def begin(
     Without a folder it cannot be saved.
     """
     if parameters is None:
-        parameters = initial_parameters(config.architecture(), seeded(config.seed, 0))
-    trained = [name for name in parameters if name != "tau" or config.tau is None]
-    momentum = {name: torch.zeros_like(parameters[name]) for name in trained}
-    return Run(config, folder or Path(), seeded(config.seed, 1), parameters, momentum, config.start())
+        architecture = config.architecture()
+        parameters = network_class(architecture).initial_parameters(architecture, seeded(config.seed, 0))
+    trained = {name: p for name, p in parameters.items() if name != "tau" or config.tau is None}
+    remembered = memory(config.optimiser, trained)
+    return Run(config, folder or Path(), seeded(config.seed, 1), parameters, remembered, config.start())
 
 
 def open_run(config: TrainConfig, folder: Path, start: Path | None = None) -> Run:
@@ -172,7 +175,8 @@ def go_on(run: Run, epoch: int, checkpoint: Path) -> Run:
     config, own = run.config, checkpoint.parent == run.folder
     model = zoo.load_checkpoint(checkpoint, config) if own else zoo.load_any(checkpoint)
     ns, found = list(model.heads), dict(vars(model.architecture))
-    if config.tau is None or bool((model.tau == config.tau).all()):  # published ones do not tell
+    # published ones do not tell whether it is fixed
+    if config.tau is None or bool((leaky(model, "a fixed tau").tau == config.tau).all()):
         found["tau"] = config.tau
     zoo.check_same(checkpoint, found, vars(config))
     try:
@@ -239,8 +243,8 @@ def save_state(run: Run) -> None:
     Of the heads, those up to the newest: the others are as the seed gives them.
     """
     tensors = {"generator": run.generator.get_state()}
-    for part in ("parameters", "momentum"):
-        for name, p in getattr(run, part).items():
+    for part, of_each in {"parameters": run.parameters, **run.memory}.items():
+        for name, p in of_each.items():
             tensors[f"{part}.{name}"] = p[: run.now.heads.stop] if name.startswith("head_") else p
     about = {
         "run": run.config.folder(),
@@ -298,8 +302,8 @@ def load_state(config: TrainConfig, folder: Path, path: Path) -> Run:
             for name, epoch in about["ensemble"].items()
         }
         run.generator.set_state(tensors["generator"])
-        for part in ("parameters", "momentum"):
-            for name, p in getattr(run, part).items():
+        for part, of_each in {"parameters": run.parameters, **run.memory}.items():
+            for name, p in of_each.items():
                 mine = p[: run.now.heads.stop] if name.startswith("head_") else p
                 mine.copy_(zoo.checked(tensors[f"{part}.{name}"], tuple(mine.shape), f"{part}.{name}"))
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:

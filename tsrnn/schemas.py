@@ -42,7 +42,7 @@ HISTORY = DataFrameSchema(
         "loss": real(0, missing=True),  # a network that diverged has none
         "accuracy": real(0, 1),
         "newest_accuracy": real(0, 1),
-        "tau_mean": real(1, missing=True),
+        "tau_mean": real(0, missing=True),  # below 1 only in continuous time; none of a gated network
         "tau_sd": real(0, missing=True),
         "promoted": Column("bool"),
         "seconds": real(0, missing=True),  # of some it was not kept
@@ -73,7 +73,7 @@ ROBUSTNESS = DataFrameSchema(
         "epsilon": real(0, missing=True),
         "unit": real(-1, missing=True),
         "repeat": whole(0),
-        "tau": real(1, missing=True),
+        "tau": real(0, missing=True),
         "accuracy": real(0, 1, "float32"),
         "relative_accuracy": real(missing=True),
         "baseline": real(0, 1),

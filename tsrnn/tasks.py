@@ -9,7 +9,7 @@ for at the last step, `bits[-1]`.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -76,9 +76,10 @@ TASKS = {
 }
 
 
-def get_task(name: str) -> Task:
-    """The task of that name. Raises InputError for any other."""
-    return TASKS[choice("task", name, TASKS)]
+def get_task(name: str, fair: bool = False) -> Task:
+    """The task of that name, or the same on fair bits. Raises InputError for any other."""
+    task = TASKS[choice("task", name, TASKS)]
+    return replace(task, draw=draw_fair) if fair else task
 
 
 def labels(task: Task, bits: Tensor, ns: Sequence[int]) -> Tensor:

@@ -1,8 +1,8 @@
 """Training to the published protocol (paper, section 2.3 and appendix A): epochs, promotion, resume.
 
-An epoch is 600 steps of SGD on fresh batches, then 50 test batches. When the mean accuracy over the heads
-and the accuracy of the newest head are both above 98 %, the network is promoted: measured, saved, and given
-what its curriculum trains next.
+An epoch is 600 steps of SGD on fresh batches (of gated networks as published, 300 of Adam), then 50 test
+batches. When the mean accuracy over the heads and the accuracy of the newest head are both above 98 %, the
+network is promoted: measured, saved, and given what its curriculum trains next.
 
 Networks of an ensemble share only the arithmetic. Each draws its own data from its own generator, is clipped
 by its own gradient norm and promoted by its own accuracy, exactly as alone.
@@ -33,8 +33,10 @@ from tsrnn.batches import Batch, draw_batches
 from tsrnn.config import PRECISIONS, TrainConfig
 from tsrnn.files import remove, write_table
 from tsrnn.folders import check_count, check_folder, choosing, hold, is_done
-from tsrnn.model import LeakyRNN, check_device
+from tsrnn.gated import network_class
+from tsrnn.model import LeakyRNN, RecurrentNetwork, check_device
 from tsrnn.names import largest_n
+from tsrnn.optimisers import MEMORY, OPTIMISERS
 from tsrnn.progress import progress_bar
 from tsrnn.recurrence import onednn_is_exact
 from tsrnn.runs import (
@@ -142,14 +144,20 @@ def check_start(config: TrainConfig, start: Path | None) -> None:
 # ---------------------------------------------------------------- one epoch
 
 
-def batch_loss(model: LeakyRNN, batch: Batch, products: torch.dtype | None = None) -> Tensor:
+def answer(model: RecurrentNetwork, batch: Batch, products: torch.dtype | None = None) -> Tensor:
+    """The logits (K, C, B, 2) of the heads in training at the end of a batch."""
+    model.k = batch.k
+    return model.logits(model(batch.s, batch.initial, batch.lengths, products), batch.heads)
+
+
+def batch_loss(model: RecurrentNetwork, batch: Batch, products: torch.dtype | None = None) -> Tensor:
     """Cross-entropy at the last step, mean over sequences, summed over the heads in training: (K,)."""
-    logits = model.logits(model(batch.s, batch.initial, batch.lengths, products), batch.heads)
+    logits = answer(model, batch, products)
     each = cross_entropy(logits.flatten(0, 2), batch.labels.flatten(), reduction="none")
     return (each.view(batch.labels.shape).mean(-1) * batch.trained).sum(1)
 
 
-def clip_gradients(model: LeakyRNN, largest: float) -> None:
+def clip_gradients(model: RecurrentNetwork, largest: float) -> None:
     """Scale each network's gradient to a norm of at most `largest`, as `clip_grad_norm_` does for one."""
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
     norm = torch.stack([g.flatten(1).norm(dim=1) for g in gradients]).norm(dim=0)
@@ -158,31 +166,31 @@ def clip_gradients(model: LeakyRNN, largest: float) -> None:
         g.mul_(scale.view(-1, *[1] * (g.dim() - 1)))
 
 
-def assemble(runs: Sequence[Run], device: str) -> tuple[LeakyRNN, torch.optim.SGD]:
+def assemble(runs: Sequence[Run], device: str) -> tuple[RecurrentNetwork, torch.optim.Optimizer]:
     """The runs as one model and its optimiser, in the state that they were left in.
 
     Where τ is fixed in some of them only, it is trained as a tensor, and their part of its gradient is 0.
     """
     stacked = {name: torch.stack([run.parameters[name] for run in runs]) for name in runs[0].parameters}
     c = next((run.config for run in runs if run.config.tau is None), runs[0].config)
-    model = LeakyRNN(c.architecture(), stacked).to(device)
-    if model.tau.requires_grad:
+    architecture = c.architecture()
+    model = network_class(architecture)(architecture, stacked).to(device)
+    if isinstance(model, LeakyRNN) and model.tau.requires_grad:
         free = torch.tensor([[run.config.tau is None] for run in runs], dtype=torch.float, device=device)
         if not free.all():
             model.tau.register_hook(lambda grad: grad * free)  # type: ignore[no-untyped-call]
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    optimiser = torch.optim.SGD(
-        list(trained.values()), lr=c.learning_rate, momentum=c.momentum, nesterov=True, foreach=True
-    )
-    for name, p in trained.items():
-        kept = [run.momentum.get(name, torch.zeros_like(run.parameters[name])) for run in runs]
-        optimiser.state[p]["momentum_buffer"] = torch.stack(kept).to(device)
+    optimiser = OPTIMISERS[c.optimiser](list(trained.values()), c.learning_rate, c.momentum)
+    for what, torchs in MEMORY[c.optimiser].items():
+        for name, p in trained.items():
+            kept = [run.memory[what].get(name, torch.zeros_like(run.parameters[name])) for run in runs]
+            optimiser.state[p][torchs] = torch.stack(kept).to(device)
     return model, optimiser
 
 
 def train_step(
-    model: LeakyRNN,
-    optimiser: torch.optim.SGD,
+    model: RecurrentNetwork,
+    optimiser: torch.optim.Optimizer,
     batch: Batch,
     clip: float,
     products: torch.dtype | None = None,
@@ -197,12 +205,12 @@ def train_step(
 
 
 @torch.no_grad()
-def test_accuracy(model: LeakyRNN, runs: Sequence[Run], device: str) -> list[dict[int, float]]:
+def test_accuracy(model: RecurrentNetwork, runs: Sequence[Run], device: str) -> list[dict[int, float]]:
     """Accuracy of each network on each N that it trains, over `test_batches` fresh batches."""
     batches = runs[0].config.test_batches
     right = [np.zeros(len(run.now.ns)) for run in runs]
     for batch in draw_batches(runs, batches, device):
-        answers = model.logits(model(batch.s, batch.initial, batch.lengths), batch.heads).argmax(-1)
+        answers = answer(model, batch).argmax(-1)
         correct = (answers == batch.labels).sum(-1).cpu().numpy()
         for k, trained in enumerate(batch.trained.bool().cpu().numpy()):
             right[k] += correct[k, trained]
@@ -230,9 +238,10 @@ def train_epoch(
         newest = row["newest_accuracy"]
         bar.set_postfix_str(f"newest {newest:.1%}, {60 / seconds:.2f} epochs/min")
         if row["promoted"] and not bar.disable:
+            tau = "" if run.config.architecture().gated else f", mean tau {row['tau_mean']:.3f}"
             bar.write(
                 f"network {run.config.network_number} solved N = {row['N_max']} in epoch {run.epoch}: newest "
-                f"{newest:.2%}, mean {row['accuracy']:.2%}, mean tau {row['tau_mean']:.3f}"
+                f"{newest:.2%}, mean {row['accuracy']:.2%}{tau}"
             )
 
 
@@ -254,26 +263,35 @@ def train_and_test(
     accuracies = test_accuracy(model, runs, device)
     for k, run in enumerate(runs):
         run.parameters = {name: p.detach()[k].cpu().clone() for name, p in model.named_parameters()}
-        run.momentum = {
-            name: optimiser.state[p]["momentum_buffer"][k].cpu().clone()
-            for name, p in model.named_parameters()
-            if name in run.momentum
+        run.memory = {
+            what: {
+                name: optimiser.state[p][MEMORY[config.optimiser][what]][k].cpu().clone()
+                for name, p in model.named_parameters()
+                if name in remembered
+            }
+            for what, remembered in run.memory.items()
         }
         run.epoch += 1
     return [total / config.steps for total in loss.tolist()], accuracies
 
 
-def as_model(run: Run) -> LeakyRNN:
+def as_model(run: Run) -> RecurrentNetwork:
     """The run's network (K = 1) as it is now, with the heads in training."""
-    model = LeakyRNN(run.config.architecture(), {name: p[None] for name, p in run.parameters.items()})
+    architecture = run.config.architecture()
+    parameters = {name: p[None] for name, p in run.parameters.items()}
+    model = network_class(architecture)(architecture, parameters)
     model.heads = dict(zip(run.now.ns, run.now.heads, strict=True))
     return model
 
 
 def result(run: Run, loss: float, accuracy: dict[int, float]) -> dict[str, Any]:
-    """What an epoch came to, as in history.csv: loss, accuracies, tau, and whether the run is promoted."""
+    """What an epoch came to, as in history.csv: loss, accuracies, tau, and whether the run is promoted.
+
+    A gated network has no tau: NaN.
+    """
     mean, newest = float(np.mean(list(accuracy.values()))), accuracy[run.now.n_max]
-    tau = as_model(run).effective_tau.detach()
+    model = as_model(run)
+    tau = model.effective_tau.detach() if isinstance(model, LeakyRNN) else torch.full((2,), torch.nan)
     return {
         "epoch": run.epoch,
         "N_min": run.now.n_min,
@@ -310,7 +328,7 @@ def finish_epoch(run: Run, loss: float, accuracy: dict[int, float], seconds: flo
     save_state(run)
 
 
-def promote(run: Run, model: LeakyRNN, accuracy: dict[int, float]) -> None:
+def promote(run: Run, model: RecurrentNetwork, accuracy: dict[int, float]) -> None:
     """Measure and save a network that solved its N, and move it on."""
     by_head = pd.DataFrame({"measure": "accuracy", "index": accuracy.keys(), "value": accuracy.values()})
     tables = [by_head, measure.cheap(model)]

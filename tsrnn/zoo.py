@@ -25,7 +25,7 @@ from torch import Tensor
 
 from tsrnn import InputError, tasks
 from tsrnn import curriculum as curricula
-from tsrnn.config import TrainConfig
+from tsrnn.config import LATER, TrainConfig
 from tsrnn.files import (
     CHECKSUMS,
     first_line,
@@ -39,8 +39,9 @@ from tsrnn.files import (
     read_tensors,
     write,
 )
+from tsrnn.gated import network_class
 from tsrnn.inputs import choice, integer, integers
-from tsrnn.model import HEADS, Architecture, LeakyRNN, check_device
+from tsrnn.model import HEADS, Architecture, RecurrentNetwork, check_device
 from tsrnn.names import CHECKPOINT, FOLDER, checkpoint_name, folder_name, largest_n, trained_on
 from tsrnn.schemas import HISTORY, TABLES, no_rows
 
@@ -67,7 +68,7 @@ HALVES = ("W", "head_weight", "head_bias")
 
 
 def save_checkpoint(
-    model: LeakyRNN, folder: str | Path, task: str, name: str | None = None, **notes: int
+    model: RecurrentNetwork, folder: str | Path, task: str, name: str | None = None, **notes: int
 ) -> Path:
     """Write one network (K = 1), with the heads in `model.heads` only, and note its checksum.
 
@@ -85,8 +86,8 @@ def save_checkpoint(
             precision; a name that leads elsewhere.
     """
     ns, _ = list(model.heads), choice("task", task, tasks.TASKS)
-    if len(model.b) != 1 or not ns:
-        raise InputError(f"{len(model.b)} networks with {len(ns)} heads: save one, with one or more")
+    if model.shape[0] != 1 or not ns:
+        raise InputError(f"{model.shape[0]} networks with {len(ns)} heads: save one, with one or more")
     if name is not None and not is_plain(name):
         raise InputError(f"name = {name!r}: choose the name of a file, without its folder")
     tensors = {name: p.detach()[0].cpu() for name, p in model.named_parameters()}
@@ -105,7 +106,7 @@ def save_checkpoint(
     return path
 
 
-def as_kept(model: LeakyRNN) -> LeakyRNN:
+def as_kept(model: RecurrentNetwork) -> RecurrentNetwork:
     """A network (K = 1) as its checkpoint keeps it: what is measured on it holds for the checkpoint too."""
     rounded = model.select([0])
     with torch.no_grad():
@@ -127,7 +128,7 @@ def load_model(
     base_path: str | Path | None = None,
     variant: str = "",
     device: str = "cpu",
-) -> LeakyRNN:
+) -> RecurrentNetwork:
     """A trained network, ours or the authors': `load_model("cumulative", "parity", 1, 2, 50)`.
 
     Args:
@@ -141,7 +142,7 @@ def load_model(
         device: where to put it.
 
     Returns:
-        A LeakyRNN with K = 1; its `heads` say which head reads which N.
+        A LeakyRNN or GatedRNN with K = 1; its `heads` say which head reads which N.
 
     Raises:
         InputError: there is no such network (the message lists what there is) or device, or the file is
@@ -169,7 +170,7 @@ def load_model(
     return model.to(device)
 
 
-def load_any(path: str | Path) -> LeakyRNN:
+def load_any(path: str | Path) -> RecurrentNetwork:
     """A network from a checkpoint, ours or the authors'. Raises InputError if it is not one."""
     path = Path(path)
     return load_checkpoint(path) if path.suffix == ".safetensors" else load_published(path)
@@ -189,7 +190,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return about, tensors
 
 
-def load_checkpoint(path: str | Path, run: TrainConfig | None = None) -> LeakyRNN:
+def load_checkpoint(path: str | Path, run: TrainConfig | None = None) -> RecurrentNetwork:
     """A network from one of our checkpoints.
 
     Raises InputError if it is missing or not what was saved, or of another task or architecture than the run
@@ -228,7 +229,7 @@ PUBLISHED_NAMES = {
 }
 
 
-def load_published(path: str | Path) -> LeakyRNN:
+def load_published(path: str | Path) -> RecurrentNetwork:
     """A network saved by the authors' code; head i answers for N_min + i. Raises InputError if not one."""
     path = Path(path)
     name = CHECKPOINT.fullmatch(path.name)
@@ -266,16 +267,17 @@ def load_published(path: str | Path) -> LeakyRNN:
     return assemble(architecture, tensors, list(ns), path)
 
 
-def assemble(architecture: Architecture, tensors: dict[str, Tensor], ns: list[int], path: Path) -> LeakyRNN:
+def assemble(
+    architecture: Architecture, tensors: dict[str, Tensor], ns: list[int], path: Path
+) -> RecurrentNetwork:
     """A K = 1 model from the tensors of one network, after checking every one of them."""
-    H, C = architecture.neurons, len(ns)
-    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(("tau", "w_in", "b_in", "b"), (H,))
-    shapes |= {"W": (H, H), "head_weight": (C, 2, H), "head_bias": (C, 2)}
+    kind = network_class(architecture)
+    shapes = kind.shapes(architecture, len(ns))
     try:
         parameters = {name: checked(tensors.get(name), shape, name)[None] for name, shape in shapes.items()}
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
-    model = LeakyRNN(architecture, parameters)
+    model = kind(architecture, parameters)
     model.heads = {n: i for i, n in enumerate(ns)}
     return model
 
@@ -329,7 +331,7 @@ def read_config(folder: Path) -> TrainConfig:
     names = [field.name for field in fields(TrainConfig)]
     if not isinstance(train, dict):
         raise InputError(f"{path} is damaged: it has no 'train' with the settings of a run")
-    if missing := [name for name in names if name not in train]:
+    if missing := [name for name in names if name not in train and name not in LATER]:
         raise InputError(f"{path} is damaged: it has no {', '.join(missing[:3])} in 'train'")
     if unknown := [name for name in train if name not in names]:
         raise InputError(f"{path} is damaged: {', '.join(unknown)[:100]} in 'train' is no setting of tsrnn")

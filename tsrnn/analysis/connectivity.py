@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from tsrnn.model import LeakyRNN, check_finite
+from tsrnn.model import RecurrentNetwork, check_finite, leaky
 
 
 @torch.no_grad()
-def connectivity(model: LeakyRNN) -> pd.DataFrame:
+def connectivity(model: RecurrentNetwork) -> pd.DataFrame:
     """The recurrent weights that each unit of K networks receives.
 
     Returns:
@@ -17,10 +17,11 @@ def connectivity(model: LeakyRNN) -> pd.DataFrame:
         below 0.
 
     Raises:
-        InputError: parameters that are not finite.
+        InputError: parameters that are not finite; units that are not leaky.
     """
+    model = leaky(model, "connectivity")
     check_finite(model)
-    K, H = model.b.shape
+    K, H = model.shape
     others = ~torch.eye(H, dtype=torch.bool)
     W = model.W.double().cpu()[:, others].view(K, H, H - 1)
     k, unit = np.indices((K, H))
@@ -37,7 +38,7 @@ def connectivity(model: LeakyRNN) -> pd.DataFrame:
 
 
 @torch.no_grad()
-def spectrum(model: LeakyRNN) -> pd.DataFrame:
+def spectrum(model: RecurrentNetwork) -> pd.DataFrame:
     """Eigenvalues λ of M = (I − A) + A W, A = diag(1/τ): the network where φ is the identity.
 
     Returns:
@@ -46,8 +47,9 @@ def spectrum(model: LeakyRNN) -> pd.DataFrame:
         mode is φ.
 
     Raises:
-        InputError: parameters that are not finite.
+        InputError: parameters that are not finite; units that are not leaky.
     """
+    model = leaky(model, "the spectrum")
     check_finite(model)
     a = 1 / model.effective_tau.double().cpu()
     W = model.W.double().cpu()

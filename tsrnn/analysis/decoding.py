@@ -1,6 +1,7 @@
 """What a network holds of the past, and what it makes its answers of. The paper's reviewers asked.
 
-Two questions to one network, both on fair bits, for which chance is one half:
+Two questions to one network, both on fair bits, for which chance is one half. (Else a bit long gone could be
+guessed from how many ones there are now.)
 
 - `decoding`: which past bits, and which answers, can a linear readout find in the state? What is found is
   there; whether the network uses it is another matter, and what is not found may be there in another form.
@@ -16,13 +17,13 @@ from torch import Tensor
 
 from tsrnn import tasks
 from tsrnn.curriculum import LARGEST_N
-from tsrnn.evaluation import BATCH, check_heads, check_one, last_states
+from tsrnn.evaluation import BATCH, check_heads, check_one, last_states, units
 from tsrnn.inputs import LARGEST_SEED, integer
-from tsrnn.model import LeakyRNN
+from tsrnn.model import Network, RecurrentNetwork
 
 
 def decoding(
-    model: LeakyRNN, task: str, n: int, beyond: int = 3, batches: int = 20, seed: int = 0
+    model: Network, task: str, n: int, beyond: int = 3, batches: int = 20, seed: int = 0
 ) -> pd.DataFrame:
     """How often a linear readout of the last state is right about past bits, and about answers.
 
@@ -34,7 +35,8 @@ def decoding(
     to three cases of four.
 
     Args:
-        model: one network, trained or not; its own readouts are not used.
+        model: one network, trained or not, ours or a reader's own; its own readouts are not used, and of an
+            LSTM h is read, not c.
         task: a key of `tasks.TASKS`.
         n: ask for lags and answers up to this, and up to `beyond` more.
         batches, seed: of the sequences.
@@ -55,13 +57,13 @@ def decoding(
     check_one(model)
     n, beyond = integer("n", n, 2, LARGEST_N), integer("beyond", beyond, 0, LARGEST_N)
     batches, seed = integer("batches", batches, 1, 10**5), integer("seed", seed, 0, LARGEST_SEED)
-    fair, generator = on_fair_bits(task), torch.Generator().manual_seed(seed)
+    fair, generator = tasks.get_task(task, fair=True), torch.Generator().manual_seed(seed)
     states, right = [], []
     for _ in range(batches + (batches + 1) // 2):
         bits, last = last_states(model, fair, n + beyond, BATCH, generator)
         asked = things(fair, bits, range(n + beyond + 1), range(2, n + beyond + 1))
         asked["whole", 0] = fair.label(bits, len(bits))
-        states.append(last[0].cpu().double().numpy())
+        states.append(units(model, last)[0].cpu().double().numpy())
         right.append(torch.stack(list(asked.values()), 1).numpy())
     x, y, train = np.concatenate(states), np.concatenate(right), batches * BATCH
     readout = make_pipeline(StandardScaler(), RidgeClassifier()).fit(x[:train], y[:train])
@@ -72,12 +74,13 @@ def decoding(
 
 @torch.no_grad()
 def shifts(
-    model: LeakyRNN, task: str, n: int, sequences: int = 1024, seed: int = 0, most: int = LARGEST_N
+    model: RecurrentNetwork, task: str, n: int, sequences: int = 1024, seed: int = 0, most: int = LARGEST_N
 ) -> pd.DataFrame:
     """Which answers for n change if the state is moved as if one thing about the past had been otherwise.
 
     The move is the difference between the mean states of the sequences in which a bit (or an answer) is 1 and
     of those in which it is 0, added or subtracted, whichever makes it the other. Then the same bits go on.
+    The state of an LSTM is h and c.
 
     - A delay line of bits, of which the answer is made at the end, minds a bit k steps back: in parity for as
       long as it counts, steps 1 ... n − 1 − k, in DMS at step n − 1 − k. It does not mind answers.
@@ -108,7 +111,7 @@ def shifts(
     check_one(model)
     check_heads(model, [n])
     sequences, seed = integer("sequences", sequences, 4, 10**7), integer("seed", seed, 0, LARGEST_SEED)
-    fair, generator = on_fair_bits(task), torch.Generator().manual_seed(seed)
+    fair, generator = tasks.get_task(task, fair=True), torch.Generator().manual_seed(seed)
     bits, last = last_states(model, fair, n, sequences, generator)
     few = sequences // 4
     followed, others = last[:, :few], last[:, few : 2 * few]
@@ -171,11 +174,6 @@ def spread(first: int, last: int, most: int) -> list[int]:
     return sorted({round(float(x)) for x in np.linspace(first, last, min(count, most))})
 
 
-def on_fair_bits(task: str) -> tasks.Task:
-    """The task on fair bits: else a bit long gone could be guessed from how many ones there are now."""
-    return tasks.Task(tasks.draw_fair, tasks.get_task(task).label)
-
-
 def things(
     task: tasks.Task, bits: Tensor, lags: Sequence[int], ns: Sequence[int]
 ) -> dict[tuple[str, int], Tensor]:
@@ -184,8 +182,8 @@ def things(
     return asked | {("answer", n): task.label(bits, n) for n in ns}
 
 
-def answers(model: LeakyRNN, n: int, bits: Tensor, initial: Tensor) -> Tensor:
-    """What one network answers for n in a state (1, B, H), then after each of bits (T, B): (T + 1, B)."""
+def answers(model: RecurrentNetwork, n: int, bits: Tensor, initial: Tensor) -> Tensor:
+    """What one network answers for n in a state (1, B, S), then after each of bits (T, B): (T + 1, B)."""
     head = slice(model.heads[n], model.heads[n] + 1)
     now = model.logits(initial, head)[:, 0].argmax(-1)
     return torch.cat([now, model.answers(bits[None].to(model.b), initial, n)[0]]).cpu()

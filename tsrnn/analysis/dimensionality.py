@@ -16,7 +16,7 @@ from torch import Tensor
 from tsrnn import InputError
 from tsrnn.analysis.simulate import Protocol, collect
 from tsrnn.inputs import number
-from tsrnn.model import LeakyRNN
+from tsrnn.model import Network
 
 
 class Covariance:
@@ -47,11 +47,11 @@ class Covariance:
         return (products / self.steps - mean[..., :, None] * mean[..., None, :]).cpu()
 
 
-def dimensionality(model: LeakyRNN, protocol: Protocol | None = None, explained: float = 0.9) -> pd.DataFrame:
+def dimensionality(model: Network, protocol: Protocol | None = None, explained: float = 0.9) -> pd.DataFrame:
     """How many dimensions the activity of K networks has, per trial.
 
     Args:
-        model: K networks.
+        model: K networks, or one of a reader's own (`model.Network`).
         protocol: of the simulation; default: the published one.
         explained: the share of variance to reach, between 0 and 1.
 

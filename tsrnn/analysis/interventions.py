@@ -20,7 +20,7 @@ from torch import Tensor
 from tsrnn import InputError, tasks
 from tsrnn.evaluation import check_heads, check_one
 from tsrnn.inputs import LARGEST_SEED, check_fields, choice, integer, number
-from tsrnn.model import LeakyRNN, initial_state
+from tsrnn.model import LeakyRNN, RecurrentNetwork, leaky
 
 # Of the paper: 10 values for W, 13 for τ
 WEIGHT_EPSILONS = tuple(np.geomspace(0.01, 10, 10))
@@ -43,7 +43,7 @@ class Stream:
 
 
 @torch.no_grad()
-def stream_accuracy(model: LeakyRNN, task: str, n: int, stream: Stream) -> Tensor:
+def stream_accuracy(model: RecurrentNetwork, task: str, n: int, stream: Stream) -> Tensor:
     """Share of right answers for N = n at every step of the stream, (K, repetitions).
 
     Raises:
@@ -53,10 +53,9 @@ def stream_accuracy(model: LeakyRNN, task: str, n: int, stream: Stream) -> Tenso
     if stream.warm_up < n:
         raise InputError(f"warm-up = {stream.warm_up}: choose {n} or more, to ask for N = {n}")
     chosen, generator = tasks.get_task(task), torch.Generator().manual_seed(stream.seed)
-    K, H = model.b.shape
     bits = tasks.draw_fair(stream.warm_up + stream.steps, stream.repetitions, generator)
-    initial = initial_state(stream.repetitions, H, generator).expand(K, -1, -1).to(model.b)
-    s = bits.expand(K, -1, -1).to(model.b)
+    initial = model.start_state(stream.repetitions, generator)
+    s = bits.expand(len(initial), -1, -1).to(model.b)
     answers = model.answers(s, initial, n)[:, stream.warm_up :]  # (K, T, R)
     windows = bits[stream.warm_up - n + 1 :].unfold(0, n, 1)  # (T, R, n): the last n bits at each step
     right = chosen.label(windows.flatten(0, 1).T, n).view(len(windows), -1)
@@ -64,7 +63,11 @@ def stream_accuracy(model: LeakyRNN, task: str, n: int, stream: Stream) -> Tenso
 
 
 def damaged_accuracy(
-    model: LeakyRNN, task: str, n: int, stream: Stream, damages: Sequence[Callable[[LeakyRNN, int], None]]
+    model: RecurrentNetwork,
+    task: str,
+    n: int,
+    stream: Stream,
+    damages: Sequence[Callable[[RecurrentNetwork, int], None]],
 ) -> tuple[Tensor, float]:
     """Accuracy of a copy for each damage, (len(damages), repetitions), and the untouched network's mean.
 
@@ -87,29 +90,36 @@ def relative(accuracy: Tensor, baseline: float) -> Tensor:
     return (accuracy - 0.5) / (baseline - 0.5 if baseline > 0.5 else float("nan"))
 
 
-def ablate(units: Sequence[int]) -> Callable[[LeakyRNN, int], None]:
-    """Cut units off: their weights to and from all others, from the input, and to all heads, are 0."""
+def ablate(units: Sequence[int]) -> Callable[[RecurrentNetwork, int], None]:
+    """Cut units off: their weights to and from all others, from the input, and to all heads, are 0.
 
-    def damage(copies: LeakyRNN, k: int) -> None:
-        for weight in (copies.W[k].T, copies.W[k], copies.w_in[k], copies.head_weight[k].movedim(-1, 0)):
+    Those to a gated unit are those to all its gates.
+    """
+
+    def damage(copies: RecurrentNetwork, k: int) -> None:
+        H = copies.shape[1]
+        gates = [unit + first for first in range(0, len(copies.W[k]), H) for unit in units]
+        for weight in (copies.W[k], copies.w_in[k]):
+            weight[gates] = 0
+        for weight in (copies.W[k].T, copies.head_weight[k].movedim(-1, 0)):
             weight[list(units)] = 0
 
     return damage
 
 
-def fastest_and_slowest(model: LeakyRNN, count: int = 20) -> dict[str, list[int]]:
+def fastest_and_slowest(model: RecurrentNetwork, count: int = 20) -> dict[str, list[int]]:
     """The `count` units of the smallest and of the largest τ, of one network.
 
     By τ as trained, not max(τ, 1), as published: it ranks the many units that are used as 1.
     """
-    H = model.b.shape[1]
-    count = integer("count", count, 1, H // 2)
+    model = leaky(model, "ablation by tau (give groups of units)")
+    count = integer("count", count, 1, model.shape[1] // 2)
     order = model.tau[0].argsort(stable=True).tolist()
     return {"fastest": order[:count], "slowest": order[-count:]}
 
 
 def ablation(
-    model: LeakyRNN,
+    model: RecurrentNetwork,
     task: str,
     n: int,
     groups: dict[str, list[int]] | None = None,
@@ -128,20 +138,22 @@ def ablation(
         stream: the test bits.
 
     Returns:
-        Columns group, unit (−1: the whole group), tau (max(τ, 1), in steps; mean of the group), repetition,
-        accuracy, relative_accuracy, baseline.
+        Columns group, unit (−1: the whole group), tau (max(τ, 1), in steps; mean of the group; NaN of gated
+        units), repetition, accuracy, relative_accuracy, baseline.
 
     Raises:
-        InputError: as the module says; a unit that there is not.
+        InputError: as the module says; a unit that there is not; no groups, of units without τ.
     """
     stream = stream or Stream()
     groups = groups or fastest_and_slowest(model)
-    H = model.b.shape[1]
+    H = model.shape[1]
     for unit in (u for units in groups.values() for u in units):
         integer("unit", unit, 0, H - 1)
     sets = [(g, s) for g, units in groups.items() for s in ([units] if together else [[u] for u in units])]
     accuracy, baseline = damaged_accuracy(model, task, n, stream, [ablate(units) for _, units in sets])
-    tau = model.effective_tau[0].detach().cpu()
+    tau = (
+        model.effective_tau[0].detach().cpu() if isinstance(model, LeakyRNN) else torch.full((H,), torch.nan)
+    )
     about = [
         {"group": g, "unit": -1 if together else units[0], "tau": tau[units].mean().item()}
         for g, units in sets
@@ -149,10 +161,10 @@ def ablation(
     return tidy(about, "repetition", accuracy, baseline, stream, task, n)
 
 
-def perturb_weights(epsilon: float, direction: Tensor) -> Callable[[LeakyRNN, int], None]:
+def perturb_weights(epsilon: float, direction: Tensor) -> Callable[[RecurrentNetwork, int], None]:
     """W + ε (‖W‖ / ‖D‖) D, norms of Frobenius; no self-connections in either."""
 
-    def damage(copies: LeakyRNN, k: int) -> None:
+    def damage(copies: RecurrentNetwork, k: int) -> None:
         W = copies.W[k].fill_diagonal_(0)
         D = direction.clone().fill_diagonal_(0).to(W)
         W += epsilon * W.norm() / D.norm() * D
@@ -160,10 +172,11 @@ def perturb_weights(epsilon: float, direction: Tensor) -> Callable[[LeakyRNN, in
     return damage
 
 
-def perturb_tau(epsilon: float, direction: Tensor) -> Callable[[LeakyRNN, int], None]:
+def perturb_tau(epsilon: float, direction: Tensor) -> Callable[[RecurrentNetwork, int], None]:
     """max(τ, 1) + ε (‖τ‖ / ‖D‖) D; D ≥ 0, so no unit gets faster."""
 
-    def damage(copies: LeakyRNN, k: int) -> None:
+    def damage(copies: RecurrentNetwork, k: int) -> None:
+        copies = leaky(copies, "perturbation of tau")
         tau, D = copies.effective_tau[k], direction.to(copies.tau)
         copies.tau[k] = tau + epsilon * tau.norm() / D.norm() * D
 
@@ -171,7 +184,7 @@ def perturb_tau(epsilon: float, direction: Tensor) -> Callable[[LeakyRNN, int], 
 
 
 def perturbation(
-    model: LeakyRNN,
+    model: RecurrentNetwork,
     task: str,
     n: int,
     parameter: str,
@@ -191,15 +204,16 @@ def perturbation(
         Columns epsilon, direction, accuracy, relative_accuracy, baseline.
 
     Raises:
-        InputError: as the module says; ε < 0 or not finite; an unknown parameter.
+        InputError: as the module says; ε < 0 or not finite; an unknown parameter; units that are not leaky.
     """
     stream = stream or Stream()
     choice("parameter", parameter, ("W", "tau"))
+    leaky(model, f"perturbation of {parameter}")
     chosen = epsilons if epsilons is not None else WEIGHT_EPSILONS if parameter == "W" else TAU_EPSILONS
     for epsilon in chosen:
         number("epsilon", epsilon, 0, 1e9)
     directions = integer("directions", directions, 2, 10**6)
-    generator, H = torch.Generator().manual_seed(stream.seed + 1), model.b.shape[1]
+    generator, H = torch.Generator().manual_seed(stream.seed + 1), model.shape[1]
     if parameter == "W":
         D = [torch.randn(H, H, generator=generator) for _ in range(directions)]
         damages = [perturb_weights(epsilon, d) for epsilon in chosen for d in D]

@@ -25,9 +25,11 @@ from tsrnn.analysis.timescales import (
     published_tau_net,
     timescales_table,
 )
-from tsrnn.model import LeakyRNN
+from tsrnn.model import RecurrentNetwork
+from tsrnn.schemas import PROMOTIONS, no_rows
 
 SHIFTED, SHIFTS = 512, 10  # sequences, and bits and answers that are shifted at the most: seconds
+NOTHING = no_rows(PROMOTIONS)[["measure", "index", "value"]]
 SIMULATIONS = 3  # seeds that dimensionality is measured with at checkpoints; timescales with the first
 
 
@@ -36,14 +38,16 @@ def is_costly_due(n: int) -> bool:
     return n <= 10 or n % 5 == 0
 
 
-def cheap(model: LeakyRNN) -> pd.DataFrame:
-    """τ and connectivity of one network."""
+def cheap(model: RecurrentNetwork) -> pd.DataFrame:
+    """τ and connectivity of one network; no rows of a gated one, which has neither."""
+    if model.architecture.gated:
+        return NOTHING
     table = connectivity(model)
     means = {name: table[name].mean() for name in ("weight_mean", "weight_sd", "positive", "negative")}
     return rows({"tau": table["tau"]} | {name: pd.Series([mean]) for name, mean in means.items()})
 
 
-def costly(model: LeakyRNN, protocol: Protocol) -> pd.DataFrame:
+def costly(model: RecurrentNetwork, protocol: Protocol) -> pd.DataFrame:
     """Timescales and dimensionality of one network, from one simulation."""
     lags, covariance = ActivityLags(), Covariance()
     collect(model, protocol, lags, covariance)
@@ -60,10 +64,10 @@ def costly(model: LeakyRNN, protocol: Protocol) -> pd.DataFrame:
     )
 
 
-def mechanism(model: LeakyRNN, task: str) -> pd.DataFrame:
+def mechanism(model: RecurrentNetwork, task: str) -> pd.DataFrame:
     """What one network makes its answers for the largest N of; no rows for a task of one's own."""
     if task not in ("parity", "dms"):  # of others it is not known what each mechanism would do
-        return pd.DataFrame(columns=["measure", "index", "value"])
+        return NOTHING
     found = decoding.mechanism(decoding.shifts(model, task, max(model.heads), SHIFTED, most=SHIFTS))
     return rows({name: pd.Series([share]) for name, share in found.items()})
 
@@ -73,7 +77,7 @@ def trials(covariance: Covariance, protocol: Protocol) -> dict[str, pd.Series]:
     return {name: table[name] for name in ("components", "participation_ratio")}
 
 
-def checks(model: LeakyRNN, protocol: Protocol) -> pd.DataFrame:
+def checks(model: RecurrentNetwork, protocol: Protocol) -> pd.DataFrame:
     """τ_net by the published fit, and dimensionality with more simulation seeds (`index` counts on)."""
     lags = ActivityLags()
     collect(model, protocol, lags)

@@ -11,9 +11,10 @@ from typing import Protocol as Interface
 import torch
 from torch import Tensor
 
-from tsrnn import InputError, recurrence, tasks
+from tsrnn import InputError, tasks
+from tsrnn.evaluation import activity_of
 from tsrnn.inputs import LARGEST_SEED, check_fields
-from tsrnn.model import LeakyRNN, check_finite, initial_state
+from tsrnn.model import Network, RecurrentNetwork, check_finite
 
 # Steps at a time: one network, 10 trials and 500 units take 2.5 MB, which stays in the cache.
 BLOCK = 128
@@ -34,23 +35,28 @@ class Protocol:
 
 
 @torch.no_grad()
-def simulate(model: LeakyRNN, protocol: Protocol) -> Iterator[Tensor]:
+def simulate(model: Network, protocol: Protocol) -> Iterator[Tensor]:
     """The activity of K networks after the burn-in, all of them on the same bits.
 
+    A network of a reader's own is one, K = 1, and gives its activity as a whole: 2 GB as published.
+
     Yields:
-        r (T, K, B, H), the next T ≤ 128 steps of B trials, valid until the next block.
+        r (T, K, B, H), the next T ≤ 128 steps (bits) of B trials, valid until the next block.
 
     Raises:
         InputError: parameters that are not finite, or activity that grows beyond all bounds.
     """
-    check_finite(model)
-    K, H = model.b.shape
     generator = torch.Generator().manual_seed(protocol.seed)
     bits = tasks.draw_biased(protocol.burn_in + protocol.steps, protocol.trials, generator)
-    initial = initial_state(protocol.trials, H, generator).expand(K, -1, -1).to(model.b)
-    s, activation = bits.to(model.b).expand(K, -1, -1), model.architecture.activation
+    if isinstance(model, RecurrentNetwork):
+        check_finite(model)
+        initial = model.start_state(protocol.trials, generator)
+        s = bits.to(model.b).expand(len(initial), -1, -1)
+        blocks = model.blocks(s, initial, BLOCK)
+    else:
+        blocks = iter(torch.split(activity_of(model, bits)[:, None], BLOCK))
     first = 0
-    for r in recurrence.blocks(*model.dynamics(), s, initial, activation, length=BLOCK):
+    for r in blocks:
         if not r[-1].isfinite().all():
             raise InputError("the activity of this network grows beyond all bounds")
         if first + len(r) > protocol.burn_in:
@@ -64,7 +70,7 @@ class Collector(Interface):
     def add(self, x: Tensor) -> None: ...
 
 
-def collect(model: LeakyRNN, protocol: Protocol, *collectors: Collector) -> None:
+def collect(model: Network, protocol: Protocol, *collectors: Collector) -> None:
     """Simulate once for all collectors. Raises InputError as `simulate`."""
     for block in simulate(model, protocol):
         for collector in collectors:

@@ -16,7 +16,7 @@ from tsrnn import InputError
 from tsrnn.analysis.fits import LARGEST_TAU, fit, fit_all, ratio
 from tsrnn.analysis.simulate import Protocol, collect
 from tsrnn.inputs import integer
-from tsrnn.model import LeakyRNN
+from tsrnn.model import LeakyRNN, Network
 
 MAX_LAG = 30
 POPULATION = -1  # the "unit" that is the sum of all units
@@ -74,19 +74,19 @@ class ActivityLags(LagProducts):
         super().add(torch.cat([x, x.sum(-1, keepdim=True)], -1))
 
 
-def timescales(model: LeakyRNN, protocol: Protocol | None = None, max_lag: int = MAX_LAG) -> pd.DataFrame:
+def timescales(model: Network, protocol: Protocol | None = None, max_lag: int = MAX_LAG) -> pd.DataFrame:
     """τ_net of every unit of K networks, and of the population.
 
     Args:
-        model: K networks, H units each.
+        model: K networks, H units each, or one of a reader's own (`model.Network`).
         protocol: of the simulation; default: the published one.
         max_lag: the lags 0 ... max_lag are fitted.
 
     Returns:
         A row per network and unit: `network`, `unit` (−1 is the population), `tau` (max(τ, 1), in steps;
-        NaN for the population), `tau_net` and its standard error `tau_net_se` (steps), `model`, and all
-        else that `fits.fit` gives. A constant unit and one that no model fits have NaN: `summary` counts
-        them.
+        NaN for the population and of units that are not leaky), `tau_net` and its standard error
+        `tau_net_se` (steps), `model`, and all else that `fits.fit` gives. A constant unit and one that no
+        model fits have NaN: `summary` counts them.
 
     Raises:
         InputError: as `simulate`; a series shorter than the lags; fewer than 7 lags.
@@ -97,11 +97,15 @@ def timescales(model: LeakyRNN, protocol: Protocol | None = None, max_lag: int =
     return timescales_table(model, lags, protocol)
 
 
-def timescales_table(model: LeakyRNN, lags: ActivityLags, protocol: Protocol) -> pd.DataFrame:
+def timescales_table(model: Network, lags: ActivityLags, protocol: Protocol) -> pd.DataFrame:
     """The fits of what was collected, as `timescales` returns them."""
     autocovariance = lags.autocovariance().numpy()  # (L + 1, K, B, H + 1)
+    _, K, _, units = autocovariance.shape
+    taus = np.full((K, units - 1), np.nan)
+    if isinstance(model, LeakyRNN):
+        taus = model.effective_tau.detach().cpu().numpy()
     tables = []
-    for k, tau in enumerate(model.effective_tau.detach().cpu().numpy()):
+    for k, tau in enumerate(taus):
         about = {"network": k, "unit": unit_numbers(len(tau)), "tau": np.append(tau, np.nan)}
         tables.append(pd.DataFrame(about).join(fit_all(autocovariance[:, k])))
     table = pd.concat(tables, ignore_index=True)

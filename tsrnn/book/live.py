@@ -19,7 +19,7 @@ from tsrnn import InputError, zoo
 from tsrnn.analysis.interventions import TAU_EPSILONS, WEIGHT_EPSILONS
 from tsrnn.book.paper import PERTURBED, published
 from tsrnn.files import write_atomically
-from tsrnn.model import LeakyRNN
+from tsrnn.model import LeakyRNN, leaky
 
 SCRIPT = Path(__file__).parents[2] / "book" / "_static" / "live" / "networks.js"
 KINDS = {"multi": "cumulative", "single": "single"}
@@ -109,7 +109,7 @@ def removals() -> dict[str, dict[str, float | None]]:
 def data(base: Path) -> dict[str, Any]:
     """All that the page needs. Raises InputError if the zoo has no networks that can be shown."""
     n, paths = chosen(base)
-    models = {name: zoo.load_checkpoint(path) for name, path in paths.items()}
+    models = {name: leaky(zoo.load_checkpoint(path), "the live network") for name, path in paths.items()}
     networks = {
         name: {"from": f"{path.parent.name}/{path.name}"} | for_the_page(models[name])
         for name, path in paths.items()
