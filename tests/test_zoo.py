@@ -223,7 +223,7 @@ TRACKED = zoo.network_folders(ROOT / "trained_models")
 @pytest.mark.parametrize("folder", TRACKED, ids=lambda f: f.name)
 def test_the_networks_of_this_repository_do_what_was_recorded(folder):
     found = verify(folder, batches=2)
-    assert (found["z"].abs() < 5).all()
+    assert (found["z"].abs() < 8).all()  # few sequences: one mistake is 5
     assert (found.groupby("checkpoint")["measured"].mean() > 0.96).all()
 
 
