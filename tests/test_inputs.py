@@ -30,7 +30,7 @@ NEITHER = [
     b"1",
     [1],
     {},
-    object(),
+    object,
     math.nan,
     math.inf,
     -math.inf,
