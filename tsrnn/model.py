@@ -189,6 +189,9 @@ class LeakyRNN(RecurrentNetwork):
 
     Parameters (float32): `tau`, `w_in`, `b_in`, `b` (K, H); `W` (K, H, H), `W[k, i, j]` from unit j to
     unit i; `head_weight`, `head_bias` as every `RecurrentNetwork`. The state is r (K, B, H).
+
+    The diagonal of W is not used: of a unit's own past there is what the leak keeps. So weights from
+    elsewhere, of an `nn.RNN` say, do here what they do there only if their diagonal is 0.
     """
 
     tau: Tensor

@@ -121,6 +121,22 @@ def summary(values: Sequence[float], form: str = "{:.3f}") -> str:
     return f"{mean} (n = {len(values)}" + (f", {low} to {high})" if len(values) > 1 else ")")
 
 
+def in_how_many(values: Sequence[float], up: str, down: str) -> str:
+    """What a change did in how many networks, in words.
+
+    >>> in_how_many([0.1, 0.2], "grew", "fell"), in_how_many([0.1, -0.2, 0.3], "grew", "fell")
+    ('grew in all 2 networks', 'grew in 2 and fell in 1 of 3 networks')
+    >>> in_how_many([], "grew", "fell")
+    'was measured in no network'
+    """
+    n, more, less = len(values), sum(v > 0 for v in values), sum(v < 0 for v in values)
+    if not n:
+        return "was measured in no network"
+    if n in (more, less):
+        return f"{up if more else down} in {'all ' if n > 1 else ''}{n} network{'s' if n > 1 else ''}"
+    return f"{up} in {more} and {down} in {less} of {n} networks"
+
+
 def row(
     what: str, values: Sequence[float], theirs: float | None, form: str = "{:.3f}", networks: int = 1
 ) -> dict[str, str]:
