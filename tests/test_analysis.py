@@ -116,7 +116,12 @@ def test_what_is_missing_is_added_and_is_the_same(small, tmp_path):
         assert more.sum() == (2 * 2 * 20 if folder == bare else 0)  # trials of two more simulations
         published = p["measure"] == "tau_net_published"
         assert published.sum() == (2 * 20 if folder == bare else 0)  # units; not at promotions
-        more |= published
+        by_seed = p["measure"].isin(["tau_net_mean", "tau_net_sd", "tau_net_median"])
+        assert by_seed.sum() == (2 * 3 * 3 if folder == bare else 0)  # simulations
+        for n, rows in p[by_seed & (p["measure"] == "tau_net_median") & (p["index"] == 0)].groupby("N_max"):
+            units = p[(p["measure"] == "tau_net") & (p["N_max"] == n) & (p["value"] > 1)]["value"]
+            assert rows["value"].item() == pytest.approx(units.median(), rel=1e-5, nan_ok=True)
+        more |= published | by_seed
         return p[~more].reset_index(drop=True)
 
     pd.testing.assert_frame_equal(values(bare), values(measured))

@@ -134,16 +134,19 @@ def add_promotion(
             f"{folder}: promotions.parquet has nothing of N = {max(model.heads)}, a checkpoint has"
         )
     there, protocol = set(solved["measure"]), Protocol(steps)
-    new = pd.concat([cheap(model), costly(model, protocol)]) if "tau_net" not in there else cheap(model)
-    new = new[~new["measure"].isin(there)]
-    if "ladder" not in there:
-        new = pd.concat([new, mechanism(model, task)])
-    if "tau_net_published" not in there:
-        new = pd.concat([new, checks(model, protocol)])
-    if new.empty:
+    new = [cheap(model)]
+    new += [costly(model, protocol)] if "tau_net" not in there else []
+    new += [mechanism(model, task)] if "ladder" not in there else []
+    new += [checks(model, protocol)] if "tau_net_median" not in there else []
+    measured = pd.concat(new, ignore_index=True)
+    keys = [
+        pd.MultiIndex.from_frame(t[["measure", "index"]].astype({"measure": str})) for t in (measured, solved)
+    ]
+    measured = measured[~keys[0].isin(keys[1])]
+    if measured.empty:
         return False
     about = {name: solved[name].iloc[0] for name in ("epoch", "N_min", "N_max")}
-    promotions = pd.concat([promotions, new.assign(**about)], ignore_index=True)
+    promotions = pd.concat([promotions, measured.assign(**about)], ignore_index=True)
     promotions = promotions.sort_values("epoch", kind="stable", ignore_index=True)
     still_held()
     save_promotions(folder, promotions[PROMOTION_COLUMNS])

@@ -5,8 +5,8 @@ columns of `connectivity` (index 0). Costly, at N ≤ 10, every fifth N and wher
 `tau_net`, `tau_net_se`, `exponentials` (1 or 2: the fit chosen; 0: none) by unit,
 `population_autocorrelation` by lag, `components` and `participation_ratio` by trial; what the answers are
 made of, by the names of `decoding.mechanism` (index 0). To check them, where a
-checkpoint is kept: `tau_net_published` (see `fits`) by unit, and the last two on more trials, since each
-draws one p and they depend on it.
+checkpoint is kept: `tau_net_published` (see `fits`) by unit, and on more trials, since each draws one p and
+they depend on it, the last two, and `tau_net_mean`, `tau_net_sd`, `tau_net_median` by simulation seed.
 """
 
 from dataclasses import replace
@@ -30,7 +30,7 @@ from tsrnn.schemas import PROMOTIONS, no_rows
 
 SHIFTED, SHIFTS = 512, 10  # sequences, and bits and answers that are shifted at the most: seconds
 NOTHING = no_rows(PROMOTIONS)[["measure", "index", "value"]]
-SIMULATIONS = 3  # seeds that dimensionality is measured with at checkpoints; timescales with the first
+SIMULATIONS = 3  # seeds that dimensionality and summaries of τ_net are measured with at checkpoints
 
 
 def is_costly_due(n: int) -> bool:
@@ -78,16 +78,28 @@ def trials(covariance: Covariance, protocol: Protocol) -> dict[str, pd.Series]:
 
 
 def checks(model: RecurrentNetwork, protocol: Protocol) -> pd.DataFrame:
-    """τ_net by the published fit, and dimensionality with more simulation seeds (`index` counts on)."""
-    lags = ActivityLags()
-    collect(model, protocol, lags)
-    tables = [rows({"tau_net_published": pd.Series(published_tau_net(lags))})]
-    for seed in range(1, SIMULATIONS):
-        covariance, other = Covariance(), replace(protocol, seed=seed)
-        collect(model, other, covariance)
-        table = rows(trials(covariance, other))
-        tables.append(table.assign(index=table["index"] + seed * protocol.trials))
-    return pd.concat(tables, ignore_index=True)
+    """τ_net by the published fit, and what depends on p, with more simulation seeds.
+
+    Dimensionality by trial, of which the seeds count on; of τ_net mean, SD and median over the units above 1,
+    as published, by seed.
+    """
+    tables, summaries = [], []
+    for seed in range(SIMULATIONS):
+        lags, covariance, other = ActivityLags(), Covariance(), replace(protocol, seed=seed)
+        collect(model, other, lags, covariance)
+        tau_net = timescales_table(model, lags, other).query(f"unit != {POPULATION}")["tau_net"]
+        counted = tau_net[tau_net > 1]
+        summaries.append((counted.mean(), counted.std(), counted.median()))
+        if seed:
+            table = rows(trials(covariance, other))
+            tables.append(table.assign(index=table["index"] + seed * protocol.trials))
+        else:  # the rest is in `costly`
+            tables.append(rows({"tau_net_published": pd.Series(published_tau_net(lags))}))
+    names = ("tau_net_mean", "tau_net_sd", "tau_net_median")
+    by_seed = {
+        name: pd.Series(values) for name, values in zip(names, zip(*summaries, strict=True), strict=True)
+    }
+    return pd.concat([*tables, rows(by_seed)], ignore_index=True)
 
 
 def rows(measured: dict[str, pd.Series]) -> pd.DataFrame:
