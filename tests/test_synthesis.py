@@ -11,11 +11,9 @@ from tsrnn.book.effects import Networks, comparison_n
 def made_up(**values: tuple[list[float], list[float]]) -> pd.DataFrame:
     """Rows as `evidence` gives them, of multi-head and single-head networks."""
     start = {"tau": ([1.3, 1.4], [1.5, 1.6]), "held": ([0.0], [0.01]), "tau_net": ([2, 2.2], [3, 4])}
-    start |= {
-        "ladder": ([95.0, 97], [1, 2.0]),
-        "without": ([100.0], [1, 2]),
-        "half": ([0.7, 0.8], [0.4, 0.5]),
-    }
+    start |= {"ladder": ([95.0, 97], [1, 2.0]), "slowest": ([100.0], [1, 2]), "fastest": ([0.0], [-1, 30])}
+    start |= {"half": ([0.7, 0.8], [0.4, 0.5]), "step": ([0.023], [0.022, 0.024])}
+    start |= {"change": ([-0.1, -0.2], [-0.1, 0.1]), "slow_change": ([-0.1, -0.2], [0.5, 0.6])}
     return pd.DataFrame(
         [
             {"measure": name, "curriculum": kind, "number": k + 1, "value": float(value)}
@@ -27,14 +25,18 @@ def made_up(**values: tuple[list[float], list[float]]) -> pd.DataFrame:
 
 
 OTHERS = {
-    "first": (
+    "slowed": ({"change": ([-0.1], [0.1])}, "grew in 1 network with a single head"),
+    "held": (
         {"held": ([0.1], [40.0])},
         "carry part of the memory: one as slow as the twenty slowest keeps 40 %",
     ),
-    "second": ({"without": ([100.0], [90.0, 99])}, "Neither kind needs"),
-    "third": ({"tau_net": ([2.0, 5], [3, 4])}, "does not tell the kinds apart"),
-    "fourth": ({"ladder": ([0.0], [1.0])}, "Neither kind keeps a ladder"),
-    "fifth": ({"half": ([0.3, 0.35], [0.4, 0.5])}, "Single-head networks stand more noise"),
+    "needs": (
+        {"slowest": ([100.0], [90.0, 99])},
+        "single-head networks do without their twenty slowest units",
+    ),
+    "activity": ({"tau_net": ([2.0, 5], [3, 4])}, "does not tell the kinds apart"),
+    "holds": ({"ladder": ([0.0], [1.0])}, "Neither kind keeps a ladder"),
+    "noise": ({"half": ([0.3, 0.35], [0.4, 0.5])}, "single-head networks stand more noise"),
 }
 
 
@@ -47,8 +49,8 @@ def test_other_numbers_give_another_sentence(name):
 
 
 def test_what_is_not_measured_is_said():
-    text = synthesis.sentences(made_up(half=([], [])))["fifth"]
-    assert "not measured against not measured" in text and "do not differ clearly" in text
+    text = synthesis.sentences(made_up(half=([], []), step=([], [])))["noise"]
+    assert "not measured against not measured" in text and "does not tell the kinds apart" in text
 
 
 def test_the_numbers_are_those_of_the_tables():
@@ -64,3 +66,6 @@ def test_the_numbers_are_those_of_the_tables():
     assert mine["held"] == pytest.approx(100 * (1 - 1 / tau.nlargest(20).mean()) ** n)
     net = rows[rows["measure"] == "tau_net"]["value"]
     assert mine["tau_net"] == pytest.approx(net[net > 1].median())
+    damage = pd.read_parquet(base / "single_parity_network_1" / "robustness.parquet").query("N == @n")
+    left = damage[damage["damage"] == "all fastest"]["relative_accuracy"].mean()
+    assert mine["fastest"] == pytest.approx(100 * left)

@@ -1,22 +1,26 @@
 """Slow units or a network: what the chapters found of it, side by side for each network."""
 
+import re
+
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from tsrnn.analysis.interventions import epsilon_half
-from tsrnn.book import plotting
+from tsrnn.analysis.statistics import signed
+from tsrnn.book import paper, plotting
 from tsrnn.book.effects import KINDS, Networks, per_network
 from tsrnn.book.mechanisms import LIMIT
 
-# measure -> (chapter, what it asks, the axis it is drawn on)
-MEASURES = {
-    "tau": ("04_time_constants", "How slow are the units?", "mean τ (steps)"),
-    "held": ("04_time_constants", "What do the slowest keep?", "of a bit, N steps later (%)"),
-    "tau_net": ("05_network_timescales", "How slow is their activity?", "median τ_net (steps)"),
-    "ladder": ("06_mechanism", "Do they keep a ladder?", "answers changed (%)"),
-    "without": ("08_ablation", "Do they need slow units?", "left without the slowest 20 (%)"),
-    "half": ("09_perturbation_and_retraining", "Which noise do they stand?", "ε½ of weights"),
+# What is drawn: measure -> what it asks, and its axis
+PANELS = {
+    "tau": ("How slow are the units?", "mean τ (steps)"),
+    "tau_net": ("How slow is their activity?", "median τ_net (steps)"),
+    "ladder": ("Do they keep a ladder?", "answers changed (%)"),
+    "half": ("How much noise in W?", "ε½, of the size of W"),
+    "slowest": ("Without the 20 slowest units?", "accuracy left (%)"),
+    "fastest": ("Without the 20 fastest units?", "accuracy left (%)"),
 }
 SLOWEST = 20
 RUNGS = 100 * LIMIT  # of the answers that a ladder would change, for it to be one
@@ -27,41 +31,70 @@ def evidence(nets: Networks, n: int) -> pd.DataFrame:
     """What was measured of every network at N = n.
 
     Returns:
-        Columns measure (a key of `MEASURES`), curriculum, number, value. `held` is (1 − 1/τ)^n of the mean τ
-        of the 20 slowest units; `without` the relative accuracy without these, all at once.
+        Columns measure, curriculum, number, value. Besides `PANELS`: `held`, (1 − 1/τ)^n in per cent, of the
+        mean τ of the 20 slowest units; `change` and `slow_change` since the first N, of the mean τ over all
+        units and over these; `step`, ε½ as the root mean square of the change of a weight. `slowest` and
+        `fastest` are relative accuracies in per cent, without all 20 at once.
     """
-    p, r = nets.promotions[nets.promotions["N_max"] == n], nets.robustness[nets.robustness["N"] == n]
+    p, r = nets.promotions, nets.robustness[nets.robustness["N"] == n]
+    first = p[p["N_max"] == p["N_max"].min()]
     found: list[tuple[str, str, int, float]] = []
     for kind in KINDS:
-        of = {name: p[p["measure"] == name] for name in ("tau", "tau_net", "ladder")}
-        slow = of["tau"].sort_values("value").groupby(["curriculum", "number"]).tail(SLOWEST)
-        counted = of["tau_net"][of["tau_net"]["value"] > 1]
-        steps = r[r["damage"] == "W"].groupby(["curriculum", "number", "epsilon"], as_index=False)
+        now, before = (of_units(table[table["curriculum"] == kind]) for table in (p[p["N_max"] == n], first))
+        mine = r[r["curriculum"] == kind]
+        steps = mine[mine["damage"] == "W"].groupby(["number", "epsilon"], as_index=False)
         curves = steps["relative_accuracy"].mean()
+        half = {
+            int(str(k)): epsilon_half(curve.set_index("epsilon")["relative_accuracy"].dropna())
+            for k, curve in curves.groupby("number")
+        }
+        left = {
+            group: per_network(mine[mine["damage"] == f"all {group}"], kind, "relative_accuracy")
+            for group in ("slowest", "fastest")
+        }
         values = {
-            "tau": per_network(of["tau"], kind),
-            "held": {k: 100 * (1 - 1 / tau) ** n for k, tau in per_network(slow, kind).items()},
-            "tau_net": per_network(counted, kind, how="median"),
-            "ladder": {k: 100 * share for k, share in per_network(of["ladder"], kind).items()},
-            "without": {
-                k: 100 * left
-                for k, left in per_network(r[r["damage"] == "all slowest"], kind, "relative_accuracy").items()
-            },
-            "half": {
-                int(str(k)): epsilon_half(curve.set_index("epsilon")["relative_accuracy"].dropna())
-                for k, curve in curves[curves["curriculum"] == kind].groupby("number")
-            },
+            **{name: now[name] for name in ("tau", "tau_net")},
+            "ladder": {k: 100 * share for k, share in now["ladder"].items()},
+            "half": half,
+            "step": {k: half[k] * size for k, size in now["size"].items() if k in half},
+            **{group: {k: 100 * share for k, share in each.items()} for group, each in left.items()},
+            "held": {k: 100 * (1 - 1 / tau) ** n for k, tau in now["slow"].items()},
+            "change": {k: tau - before["tau"][k] for k, tau in now["tau"].items()},
+            "slow_change": {k: tau - before["slow"][k] for k, tau in now["slow"].items()},
         }
         found += [(name, kind, k, value) for name, each in values.items() for k, value in each.items()]
     return pd.DataFrame(found, columns=["measure", "curriculum", "number", "value"])
 
 
+def of_units(rows: pd.DataFrame) -> dict[str, dict[int, float]]:
+    """Means over the units of networks of one kind at one N (rows of promotions), by measure and number.
+
+    `slow` is the mean τ of the 20 slowest, `tau_net` the median of those above 1, `size` the root mean square
+    of a weight.
+    """
+    by = dict(iter(rows.groupby("measure", observed=True)))
+    none = rows[:0]
+    tau, net = by.get("tau", none), by.get("tau_net", none)
+
+    def means(table: pd.DataFrame, how: str = "mean") -> dict[int, float]:
+        return {int(str(k)): float(v) for k, v in table.groupby("number")["value"].agg(how).items()}
+
+    mean, sd = (means(by.get(name, none)) for name in ("weight_mean", "weight_sd"))
+    return {
+        "tau": means(tau),
+        "slow": means(tau.sort_values("value").groupby("number").tail(SLOWEST)),
+        "tau_net": means(net[net["value"] > 1], "median"),
+        "ladder": means(by.get("ladder", none)),
+        "size": {k: float(np.hypot(mean[k], sd[k])) for k in sd},
+    }
+
+
 def figure(table: pd.DataFrame, task: str) -> Figure:
-    """A panel for each measure, a dot for each network (rows of `evidence`)."""
+    """A panel for each measure of `PANELS`, a dot for each network (rows of `evidence`)."""
     import seaborn  # here, not above: it takes a second
 
     fig, axes = plt.subplots(3, 2, figsize=(6, 5.4), sharey=True)
-    for ax, (name, (_, asks, axis)) in zip(axes.flat, MEASURES.items(), strict=True):
+    for ax, (name, (asks, axis)) in zip(axes.flat, PANELS.items(), strict=True):
         rows = table[table["measure"] == name].assign(kind=lambda d: d["curriculum"].map(plotting.NAMES))
         seaborn.swarmplot(
             rows, x="value", y="kind", hue="kind", order=[plotting.NAMES[kind] for kind in KINDS], ax=ax,
@@ -69,7 +102,8 @@ def figure(table: pd.DataFrame, task: str) -> Figure:
             size=7, alpha=0.8,
         )  # fmt: skip
         least = 1 if name == "tau" else 0
-        ax.set(xlim=(least, least + 1.1 * (rows["value"].max() - least)), xlabel=axis, ylabel="", title=asks)
+        limits = (-5, 105) if "%" in axis else (least, least + 1.1 * (rows["value"].max() - least))
+        ax.set(xlim=limits, xlabel=axis, ylabel="", title=asks)
     return fig
 
 
@@ -87,33 +121,28 @@ def of(table: pd.DataFrame, name: str, kind: str) -> pd.Series:
 
 
 def sentences(table: pd.DataFrame) -> dict[str, str]:
-    """What follows, as it is true of these networks (rows of `evidence`), by name: first to fifth."""
+    """What follows, as it is true of these networks (rows of `evidence`), by name."""
     held = table.loc[table["measure"] == "held", "value"].max()
     faded = "less than 0.1" if held < 0.1 else f"{held:.2g}"
-    multi, single = ({name: of(table, name, kind) for name in MEASURES} for kind in KINDS)
-    needed = (bool(multi["without"].max() < NEEDED), bool(single["without"].max() < NEEDED))
+    names = (*PANELS, "change", "slow_change")
+    multi, single = ({name: of(table, name, kind) for name in names} for kind in KINDS)
     ladder = (bool(multi["ladder"].min() > RUNGS), bool(single["ladder"].min() > RUNGS))
+
+    def turned(name: str, kind: dict[str, pd.Series]) -> str:
+        return paper.in_how_many(list(kind[name]), "grew", "fell")
+
     return {
-        "first": "In both kinds of network the memory is in the connections: of a bit that is left to a unit "
-        f"as slow as their twenty slowest, {faded} % is there when the answer is due"
+        "slowed": f"Since the first N the mean τ {turned('change', multi)} with multiple heads, and "
+        f"{turned('change', single)} with a single head; that of the twenty slowest units "
+        f"{turned('slow_change', multi)} with multiple heads, and {turned('slow_change', single)} with a "
+        "single head",
+        "held": "In both kinds of network the memory is in the connections: of the oldest bit, left to a "
+        f"unit as slow as their twenty slowest on average, {faded} % would be there when the answer is due"
         if held < 10
         else f"Slow units can carry part of the memory: one as slow as the twenty slowest keeps {faded} % "
-        "of a bit until the answer is due",
-        "second": {
-            (
-                False,
-                True,
-            ): "Single-head networks need their slow units all the same, multi-head networks do not",
-            (False, False): "Neither kind needs its slow units",
-            (True, True): "Both kinds need their slow units all the same",
-            (
-                True,
-                False,
-            ): "Multi-head networks need their slow units all the same, single-head networks do not",
-        }[needed]
-        + f": without the twenty slowest, {ranged(multi['without'], '{:.0f} %')} of the accuracy above "
-        f"chance is left to multi-head, {ranged(single['without'], '{:.0f} %')} to single-head networks",
-        "third": {
+        "of the oldest bit until the answer is due",
+        "needs": f"Multi-head networks {needs(multi)}; single-head networks {needs(single)}",
+        "activity": {
             1: "The activity of multi-head networks is the slower one",
             -1: "How slow the activity is does not tell who remembers better: it is slower in single-head "
             "networks",
@@ -121,23 +150,42 @@ def sentences(table: pd.DataFrame) -> dict[str, str]:
         }[order(table, "tau_net")]
         + f" (median τ_net {ranged(multi['tau_net'])} steps in multi-head, {ranged(single['tau_net'])} in "
         "single-head networks)",
-        "fourth": {
+        "holds": {
             (
                 True,
                 False,
             ): "What tells them apart is what the activity holds: in multi-head networks a ladder of "
-            "sums, each made of the one below; in single-head networks the bits",
-            (False, False): "Neither kind keeps a ladder of sums: both hold the bits",
+            "sums, each made of the one below, which no single-head network has",
+            (False, False): "Neither kind keeps a ladder of sums",
             (True, True): "Both kinds keep a ladder of sums",
             (False, True): "It is single-head networks that keep a ladder of sums",
         }[ladder],
-        "fifth": {
-            1: "Multi-head networks stand more noise in their weights",
-            -1: "Single-head networks stand more noise in their weights",
-            0: "In the noise that they stand the kinds do not differ clearly",
+        "noise": {
+            1: "Relative to the size of their weights, multi-head networks stand more noise",
+            -1: "Relative to the size of their weights, single-head networks stand more noise",
+            0: "Relative to the size of their weights, the noise that they stand does not tell the kinds apart",
         }[order(table, "half")]
-        + f" (ε½ {ranged(multi['half'])} against {ranged(single['half'])})",
+        + f" (ε½ {ranged(multi['half'])} against {ranged(single['half'])}). As steps of the same size, "
+        + {
+            1: "multi-head networks stand more of it, too",
+            -1: "single-head networks stand more of it",
+            0: "the two kinds overlap",
+        }[order(table, "step")],
     }
+
+
+def needs(kind: dict[str, pd.Series]) -> str:
+    """Which of their twenty slowest and fastest units networks of a kind can do without, all at once."""
+    slow, fast = (bool(kind[name].max() < NEEDED) for name in ("slowest", "fastest"))
+    return {
+        (False, True): "do without their twenty slowest units, and not without their twenty fastest",
+        (True, False): "do without their twenty fastest units, and not without their twenty slowest",
+        (True, True): "do without neither their twenty slowest nor their twenty fastest units",
+        (False, False): "do without their twenty slowest units, and without their twenty fastest",
+    }[slow, fast] + (
+        f" ({ranged(kind['slowest'], '{:.0f} %')} and {ranged(kind['fastest'], '{:.0f} %')} of the accuracy "
+        "above chance are left)"
+    )
 
 
 def ranged(values: pd.Series, form: str = "{:.2f}") -> str:
@@ -148,5 +196,6 @@ def ranged(values: pd.Series, form: str = "{:.2f}") -> str:
     """
     if values.empty:
         return "not measured"
-    low, high = form.format(values.min()), form.format(values.max())
+    texts = (signed(value, form) for value in (values.min(), values.max()))
+    low, high = (text if re.search("[1-9]", text) else text.lstrip("−") for text in texts)
     return low if low == high else f"{low.removesuffix(' %')} to {high}"
