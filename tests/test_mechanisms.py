@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -17,13 +18,15 @@ def table(*rows):
     names = ["curriculum", "task", "variant", "number"]
     found = pd.DataFrame([row[:4] for row in rows], columns=names)
     found[list(SHARES)] = [row[4] for row in rows]
-    found = found.assign(N=20 + found["number"], delay_line_random=0.03, delay_line_states=0.2)
+    found = found.assign(N=20 + found["number"], delay_line_random=0.03)
+    found["delay_line_states"] = found["delay_line"] / 2
     return found.assign(**{"is": kind_of(found)}, condition="")
 
 
-def test_more_than_a_quarter_counts_as_yes():
-    shares = pd.DataFrame({"ladder": [0.26, 0.25, 0.9, 0.0], "delay_line": [0.25, 0.26, 0.9, 0.0]})
-    assert kind_of(shares) == ["a ladder", "a delay line", "both", "neither"]
+def test_more_than_a_quarter_counts_as_yes_and_a_bit_has_to_do_more_than_another_state():
+    shares = pd.DataFrame({"ladder": [0.26, 0.25, 0.9, 0.0, 0.0], "delay_line": [0.25, 0.26, 0.9, 0.0, 0.9]})
+    shares["delay_line_states"] = [0.0, 0.1, np.nan, 0.0, 0.7]
+    assert kind_of(shares) == ["a ladder", "a delay line", "both", "neither", "neither"]
 
 
 MULTI, SINGLE = ("cumulative", "parity", ""), ("single", "parity", "")
@@ -32,7 +35,7 @@ MULTI, SINGLE = ("cumulative", "parity", ""), ("single", "parity", "")
 @pytest.mark.parametrize(
     ("multi", "single", "said"),
     [
-        (LADDER, DELAY_LINE, "So the curriculum decides by which means a network remembers"),
+        (LADDER, DELAY_LINE, "So, for parity, the curriculum decides by which means a network remembers"),
         (LADDER, LADDER, "Here the curriculum does not decide by which means"),
         (DELAY_LINE, DELAY_LINE, "Here the curriculum does not decide by which means"),
         (LADDER, NEITHER, "Here the curriculum does not decide by which means"),
@@ -43,7 +46,7 @@ def test_what_the_curriculum_decides(multi, single, said):
     found = findings(shares, "parity")
     assert found["found_curriculum"] == said
     assert ("one more rung" in found["why"]) == (said[0] == "S")
-    assert found["found_other"] == "For dms, no network was measured here"
+    assert found["found_other"] == "For DMS, no network was measured here"
     assert ("93 %" in found["stays"] or "90 % at N = 22" in found["stays"]) == (multi is LADDER)
 
 

@@ -58,6 +58,7 @@ class Claim:
     sign: int = 0
     margin: float = 0.0
     reduced: str = ""
+    caution: str = ""
     with_: dict[str, Any] = field(default_factory=dict)
 
 

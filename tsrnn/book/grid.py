@@ -18,7 +18,7 @@ from tsrnn.book.claims import CONTRADICTED, INCONCLUSIVE, MARKS, REPRODUCED, UNC
 WIDTH, HEIGHT, ZERO, MARGIN = 52, 12, 17, 5
 KEY = (
     (REPRODUCED, " (smaller, larger: than published)"),
-    (INCONCLUSIVE, " (may be 0)"),
+    (INCONCLUSIVE, " (after correction)"),
     (CONTRADICTED, ""),
     (UNTESTED, ""),
 )
@@ -167,15 +167,16 @@ def statistics(task: str, row: pd.Series) -> str:
     claim, theirs = row["claim"], row["published"]
     said = f"<b>{name_of(task)}</b>: {claims.in_words(row)}"
     if row["verdict"] == UNTESTED:
-        return f"{said}. It takes networks of N = {claim.needs} or more."
+        return f"{said}. There are no networks here that could tell, at N = {claim.needs} or more."
     n = row["networks"]
     networks = f"{n[0]} pairs" if row["paired"] else " and ".join(map(str, n)) + " networks"
     p = "" if np.isnan(row["p"]) else f", {escape(p_text(row['p']))} (Holm)"
     scale = f"; {escape(claim.reduced)}" if claim.reduced else ""
+    caution = f" Mind: {escape(claim.caution)}." if claim.caution else ""
     text = f"{said}. N = {row['N']:.0f} (the paper speaks of {claim.scale}{scale}), {networks}: "
     text += f"{claims.measured(row)}{p}."
     if theirs is not None:
         error = f" ± {theirs.error:.2g}" if theirs.error else ""
         plot = ", read off a plot" if theirs.mark == "plot" else ""
         text += f" Published: {claims.number(theirs.value)}{error}{plot}."
-    return text
+    return text + caution

@@ -92,7 +92,8 @@ def held(task: str, card: pd.DataFrame) -> str:
     rows = card[card["verdict"].str.startswith(claims.REPRODUCED)]
     clearest = rows.sort_values("p", kind="stable", na_position="last").groupby(figures_of(rows)).head(1)
     clearest = clearest.sort_index()
-    return f"{said}{n['reproduced']} are reproduced. The clearest of each figure: {listed(clearest)}."
+    said += f"{n['reproduced']} are reproduced, {n['small']} of them at reduced scale"
+    return f"{said}. The clearest of each figure: {listed(clearest)}."
 
 
 def in_chapter(card: pd.DataFrame, chapter: str, task: str) -> str:
@@ -108,9 +109,7 @@ def in_chapter(card: pd.DataFrame, chapter: str, task: str) -> str:
         "Held": listed(card[verdict.str.startswith(claims.REPRODUCED)]),
         "Did not hold": against(card[verdict == claims.CONTRADICTED]),
         "Open": listed(card[verdict == claims.INCONCLUSIVE]),
-        "Not tested, for want of larger networks": "; ".join(
-            clause(row) for _, row in card[verdict == claims.UNTESTED].iterrows()
-        ),
+        "Not tested": "; ".join(clause(row) for _, row in card[verdict == claims.UNTESTED].iterrows()),
     }
     found = [f"- *{what}:* {rows}." for what, rows in said.items() if rows]
     return "**What we found.**\n\n" + "\n".join(found or ["- The paper makes no claim for this task here."])
@@ -139,9 +138,13 @@ def undecided(card: pd.DataFrame) -> str:
     rows = card[card["verdict"] == claims.INCONCLUSIVE]
     signs = pd.Series([claim.sign for claim in rows["claim"]], rows.index, dtype=float)
     as_said, signed = int((rows["effect"] * signs > 0).sum()), int((signs != 0).sum())
-    said = f"Inconclusive, for the effect may be 0: {n['inconclusive']}"
-    said += f"; of the {signed} of them that claim a sign, {as_said} have it" if signed else ""
-    return f"{said}. Not tested, for want of larger networks: {n['untested']}."
+    said = f"{n['inconclusive']} claims are undecided"
+    said += (
+        f"; of the {signed} of these that claim a sign, {as_said} point the way the paper says"
+        if signed
+        else ""
+    )
+    return f"{said}. {n['untested']} cannot be tested with the networks here."
 
 
 def beside(task: str, card: pd.DataFrame) -> str:
@@ -154,14 +157,24 @@ def beside(task: str, card: pd.DataFrame) -> str:
 def against(rows: pd.DataFrame) -> str:
     """Contradicted claims in a sentence, with what speaks against each."""
     return "; ".join(
-        f"{clause(row)}: here {row['claim'].contradicted} ({claims.with_unit(row)})"
+        f"{clause(row)}: here {row['claim'].contradicted} ({effect(row)})"
+        + (f"; but {row['claim'].caution}" if row["claim"].caution else "")
         for _, row in rows.iterrows()
     )
 
 
 def listed(rows: pd.DataFrame) -> str:
     """Claims in a sentence, each with its effect."""
-    return "; ".join(f"{clause(row)} ({claims.with_unit(row)})" for _, row in rows.iterrows())
+    return "; ".join(f"{clause(row)} ({effect(row)})" for _, row in rows.iterrows())
+
+
+def effect(row: pd.Series) -> str:
+    """A row's effect, at which N, and how it is to be taken."""
+    said = [claims.with_unit(row), f"N = {row['N']:.0f}"]
+    said += ["reduced scale"] if row["reduced"] else []
+    if row["verdict"] == claims.INCONCLUSIVE and row["low"] * row["high"] > 0:
+        said += ["clear before the correction only"]
+    return ", ".join(said)
 
 
 def clause(row: pd.Series) -> str:

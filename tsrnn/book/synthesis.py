@@ -163,7 +163,8 @@ def sentences(table: pd.DataFrame) -> dict[str, str]:
         "noise": {
             1: "Relative to the size of their weights, multi-head networks stand more noise",
             -1: "Relative to the size of their weights, single-head networks stand more noise",
-            0: "Relative to the size of their weights, the noise that they stand does not tell the kinds apart",
+            0: "Relative to the size of their weights, the noise that they stand does not tell the kinds "
+            "apart",
         }[order(table, "half")]
         + f" (ε½ {ranged(multi['half'])} against {ranged(single['half'])}). As steps of the same size, "
         + {
