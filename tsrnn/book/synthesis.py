@@ -69,12 +69,12 @@ def evidence(nets: Networks, n: int) -> pd.DataFrame:
 def of_units(rows: pd.DataFrame) -> dict[str, dict[int, float]]:
     """Means over the units of networks of one kind at one N (rows of promotions), by measure and number.
 
-    `slow` is the mean τ of the 20 slowest, `tau_net` the median of those above 1, `size` the root mean square
-    of a weight.
+    `slow` is the mean τ of the 20 slowest, `tau_net` the median of those above 1, on average over simulations
+    if there were several, `size` the root mean square of a weight.
     """
     by = dict(iter(rows.groupby("measure", observed=True)))
     none = rows[:0]
-    tau, net = by.get("tau", none), by.get("tau_net", none)
+    tau, net, simulations = (by.get(name, none) for name in ("tau", "tau_net", "tau_net_median"))
 
     def means(table: pd.DataFrame, how: str = "mean") -> dict[int, float]:
         return {int(str(k)): float(v) for k, v in table.groupby("number")["value"].agg(how).items()}
@@ -83,7 +83,7 @@ def of_units(rows: pd.DataFrame) -> dict[str, dict[int, float]]:
     return {
         "tau": means(tau),
         "slow": means(tau.sort_values("value").groupby("number").tail(SLOWEST)),
-        "tau_net": means(net[net["value"] > 1], "median"),
+        "tau_net": means(net[net["value"] > 1], "median") | means(simulations),
         "ladder": means(by.get("ladder", none)),
         "size": {k: float(np.hypot(mean[k], sd[k])) for k in sd},
     }
