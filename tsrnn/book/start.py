@@ -158,7 +158,7 @@ def against(rows: pd.DataFrame) -> str:
     """Contradicted claims in a sentence, with what speaks against each."""
     return "; ".join(
         f"{clause(row)}: here {row['claim'].contradicted} ({effect(row)})"
-        + (f"; but {row['claim'].caution}" if row["claim"].caution else "")
+        + (f", but {row['claim'].caution}" if row["claim"].caution else "")
         for _, row in rows.iterrows()
     )
 
