@@ -12,6 +12,7 @@ import pytest
 
 from tsrnn.book import claims, grid
 from tsrnn.book.paper import Published
+from tsrnn.book.plotting import task_name
 
 TOP = Path(__file__).parents[1]
 sys.path.insert(0, str(TOP / "tools"))
@@ -69,7 +70,7 @@ def test_every_claim_has_a_cell_for_every_task_with_its_verdict(rows):
             data = card.iloc[i]
             assert text(of_class(cell, "verdict")[0]) == data["verdict"]
             assert text(of_class(cell, "chip")[0]) == claims.MARKS[data["verdict"]]
-            assert text(cell).startswith(f"{grid.name_of(task)}: ")
+            assert text(cell).startswith(f"{task_name(task)}: ")
             small = "reduced scale" in claims.in_words(data)
             assert ("reduced" in cell.get("class").split(), "reduced scale" in text(cell)) == (small, small)
             shown = [text(e) for e in of_class(cell, "effect")]

@@ -1,14 +1,12 @@
 """Replay: a network is what its config.json says, or it is found out."""
 
 import json
-import sys
 from dataclasses import replace
 
 import pandas as pd
 import pytest
 
 from tsrnn import InputError
-from tsrnn.cli import main
 from tsrnn.files import read_json, read_table, write, write_table
 from tsrnn.replay import QUANTITIES, compared, replay
 from tsrnn.schemas import HISTORY
@@ -24,15 +22,6 @@ def rewrite(folder, **values):
 
 def contents(folder):
     return {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in folder.rglob("*") if p.is_file()}
-
-
-def run(capsys, monkeypatch, *arguments):
-    """Exit code, and what the command says."""
-    monkeypatch.setattr(sys, "argv", ["tsrnn", "replay", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    said = capsys.readouterr()
-    return stopped.value.code, said.out if stopped.value.code < 2 else said.err
 
 
 OTHERS = [{}, {"curriculum": "single"}, {"tau": 2.7}, {"precision": "bfloat16"}, {"promotion": 1.0}]
@@ -106,19 +95,19 @@ def test_the_replay_ends_where_a_promotion_differs(trained):
     assert replay(trained, 4, progress=False)["epoch"].unique().tolist() == [1]
 
 
-def test_the_command_says_what_it_found(trained, capsys, monkeypatch):
+def test_the_command_says_what_it_found(trained, command):
     at = ["-b", trained.parent]
-    code, said = run(capsys, monkeypatch, trained.name, *at)
+    code, said, _ = command("replay", trained.name, *at)
     assert code == 0 and len(said.splitlines()) == 3
     assert said.startswith(f"ok  {trained.name}: as recorded\n") and "epoch 2, N = 2 to 3: loss 1." in said
     rewrite(trained, seed=6)
-    code, said = run(capsys, monkeypatch, trained.name, "--epochs", 1, *at)
+    code, said, _ = command("replay", trained.name, "--epochs", 1, *at)
     assert code == 1 and said.startswith(f"FAR {trained.name}: loss in epoch 1 is 0.")
 
 
-def test_what_cannot_be_replayed_is_refused_in_one_line(trained, capsys, monkeypatch):
+def test_what_cannot_be_replayed_is_refused_in_one_line(trained, command):
     def refused(*arguments):
-        code, said = run(capsys, monkeypatch, trained.name, "-b", trained.parent, *arguments)
+        code, _, said = command("replay", trained.name, "-b", trained.parent, *arguments)
         assert code == 2 and said.count("\n") == 1
         return said
 

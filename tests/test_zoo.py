@@ -3,7 +3,6 @@
 import hashlib
 import json
 import pickle
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from safetensors.torch import load_file, save_file
 
 from tsrnn import InputError, zoo
 from tsrnn.book import toy
-from tsrnn.cli import main
 from tsrnn.config import networks_of
 from tsrnn.evaluation import accuracy, verify
 from tsrnn.files import CHECKSUMS, write_checksums, write_table
@@ -179,7 +177,7 @@ def test_a_network_that_solved_nothing_is_listed_and_its_files_are_verified(smal
         verify(folder)
 
 
-def test_a_young_run_and_a_stray_folder_hide_nothing(trained, capsys, monkeypatch):
+def test_a_young_run_and_a_stray_folder_hide_nothing(trained, command):
     """One in its first epoch, one that tsrnn did not make."""
     young = replace(small_config(), network_number=2, max_epochs=1)
     with hold(trained.parent / young.folder()):
@@ -188,11 +186,9 @@ def test_a_young_run_and_a_stray_folder_hide_nothing(trained, capsys, monkeypatc
     index = zoo.index(trained.parent)
     assert index[["solved N", "epochs"]].values.tolist() == [[6, 5], [0, 0]]
     assert toy.standard(trained.parent, "parity", "neurons20")["number"].tolist() == [1]
-    for command in ("zoo", "zoo verify", f"analyse {young.folder()}"):
-        monkeypatch.setattr(sys, "argv", ["tsrnn", *command.split(), "-b", str(trained.parent)])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        assert stopped.value.code == 0 and young.folder() in capsys.readouterr().out
+    for words in ("zoo", "zoo verify", f"analyse {young.folder()}"):
+        code, said, _ = command(*words.split(), "-b", trained.parent)
+        assert code == 0 and young.folder() in said
 
 
 def test_accuracy_refuses_what_it_cannot_measure(trained):
@@ -245,7 +241,7 @@ def test_the_networks_of_this_repository_are_at_the_end_of_their_runs():
     assert {folder.name for folder in TRACKED} <= {network.folder() for network in networks}
 
 
-def test_verification_finds_what_was_not_measured(trained, capsys, monkeypatch):
+def test_verification_finds_what_was_not_measured(trained, command):
     assert verify(trained, batches=20)["z"].abs().max() < 5
     promotions = pd.read_parquet(trained / "promotions.parquet")
     promotions.loc[(promotions["measure"] == "accuracy") & (promotions["index"] == 4), "value"] = 0.99
@@ -256,10 +252,8 @@ def test_verification_finds_what_was_not_measured(trained, capsys, monkeypatch):
     promotions.loc[(promotions["measure"] == "accuracy") & (promotions["index"] == 4), "value"] = np.nan
     write_table(trained / "promotions.parquet", promotions)
     assert set(verify(trained, batches=1).query("z != z")["N"]) == {3, 4}
-    monkeypatch.setattr(sys, "argv", ["tsrnn", "zoo", "verify", "-b", str(trained.parent)])
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    assert stopped.value.code == 1 and capsys.readouterr().out.count("FAR") == 2
+    code, said, _ = command("zoo", "verify", "-b", trained.parent)
+    assert code == 1 and said.count("FAR") == 2
     with (trained / "history.csv").open("a") as file:
         file.write("\n")
     with pytest.raises(InputError, match=r"history\.csv was changed or cut short"):

@@ -123,7 +123,7 @@ def lamps(page: Page) -> list[str]:
     """Every lamp says what follows from the bits that the page shows."""
     bits = [int(text) for text in page.locator(".live-strip button").all_inner_texts()]
     failures = []
-    for lamp in page.locator(".live-lamps li .live-hidden").all_text_contents():
+    for lamp in page.locator(".live-lamps li .unseen").all_text_contents():
         words = re.match(r"N = (\d+): answers (odd|even), (right|wrong)", lamp)
         if not words or (sum(bits[-int(words[1]) :]) % 2 == (words[2] == "odd")) != (words[3] == "right"):
             failures.append(f"lamp: {lamp!r} for {bits}")

@@ -56,17 +56,6 @@ class GatedRNN(RecurrentNetwork):
         lengths: Sequence[int] = (),
         products: torch.dtype | None = None,
     ) -> Tensor:
-        """The state at the end of a batch of sequences.
-
-        Args:
-            s: input (K, T, B), 0 or 1.
-            initial: the state before it, as `start_state`.
-            lengths: the bits of each network's sequence, (K,); default: T.
-            products: as for leaky networks, but no other precision than that of the parameters is used.
-
-        Returns:
-            The state at the end of each sequence, in the shape of `initial`; its first H are the activity h.
-        """
         lengths = lengths or [s.shape[1]] * len(s)
         return torch.stack([self.run(k, s[k, :end], initial[k])[1] for k, end in enumerate(lengths)])
 

@@ -133,6 +133,27 @@ class RecurrentNetwork(nn.Module):
         """The state before the first bit, (K, batch, S), the same for all K."""
         raise NotImplementedError
 
+    def forward(
+        self,
+        s: Tensor,
+        initial: Tensor,
+        lengths: Sequence[int] = (),
+        products: torch.dtype | None = None,
+    ) -> Tensor:
+        """The state at the end of a batch of sequences.
+
+        Args:
+            s: input (K, T, B), 0 or 1, a bit a step.
+            initial: the state before it, (K, B, S), as `start_state`.
+            lengths: the bits of each network's sequence, (K,); default: T.
+            products: the precision of matrix products in training; default, and in gated networks always:
+                that of the parameters.
+
+        Returns:
+            The state at the end of each sequence, (K, B, S); its first H are the activity.
+        """
+        raise NotImplementedError
+
     def blocks(self, s: Tensor, initial: Tensor, length: int = 8) -> Iterator[Tensor]:
         """The activity after every bit of s (K, T, B), from the state `initial` on.
 
@@ -244,17 +265,6 @@ class LeakyRNN(RecurrentNetwork):
         lengths: Sequence[int] = (),
         products: torch.dtype | None = None,
     ) -> Tensor:
-        """The state at the end of a batch of sequences.
-
-        Args:
-            s: input (K, T, B), a bit a step.
-            initial: r(0), (K, B, H).
-            lengths: the bits of each network's sequence, (K,); default: T.
-            products: the precision of matrix products in training; default: that of the parameters.
-
-        Returns:
-            r at the end of each sequence, (K, B, H).
-        """
         held, ends = self.held(s), [self.k * end for end in lengths]
         activation = self.architecture.activation
         return recurrence.scan(*self.dynamics(), held, initial, activation, ends, products)

@@ -13,6 +13,7 @@ import pandas as pd
 from tsrnn.analysis.statistics import p_text
 from tsrnn.book import claims
 from tsrnn.book.claims import CONTRADICTED, INCONCLUSIVE, MARKS, REPRODUCED, UNCLAIMED, UNTESTED, Claim
+from tsrnn.book.plotting import task_name
 
 # Of a thumbnail, in px; 0 stands at the same place in all.
 WIDTH, HEIGHT, ZERO, MARGIN = 52, 12, 17, 5
@@ -54,10 +55,6 @@ def grid(cards: Mapping[str, pd.DataFrame]) -> str:
     )
 
 
-def name_of(task: str) -> str:
-    return "DMS" if task == "dms" else task
-
-
 def summary(task: str, card: pd.DataFrame) -> str:
     """The head of a column: the task, and how many verdicts of each kind it has."""
     kinds = [verdict.split(",")[0] for verdict in card["verdict"]]
@@ -66,7 +63,7 @@ def summary(task: str, card: pd.DataFrame) -> str:
         f'<span title="{word}">{kinds.count(word)} {MARKS[word]}<span class="unseen"> {word}</span></span>'
         for word in words
     )
-    return f"<b>{name_of(task)}</b> {counts}"
+    return f"<b>{task_name(task)}</b> {counts}"
 
 
 def key() -> str:
@@ -108,7 +105,7 @@ def cell(task: str, row: pd.Series) -> str:
     n = f'<span class="n">n {count(row)}</span>' if tested else ""
     scale = '<span class="unseen">, reduced scale</span>' if small else ""
     return (
-        f'<span class="cell {kind}"><span class="unseen">{name_of(task)}: </span>'
+        f'<span class="cell {kind}"><span class="unseen">{task_name(task)}: </span>'
         f'<b class="chip" aria-hidden="true">{MARKS[row["verdict"]]}</b>'
         f'<span class="verdict">{words}</span>{scale}{effect}{n}</span>'
     )
@@ -165,7 +162,7 @@ def rule(claim: Claim, address: str) -> str:
 def statistics(task: str, row: pd.Series) -> str:
     """What a verdict was made of."""
     claim, theirs = row["claim"], row["published"]
-    said = f"<b>{name_of(task)}</b>: {claims.in_words(row)}"
+    said = f"<b>{task_name(task)}</b>: {claims.in_words(row)}"
     if row["verdict"] == UNTESTED:
         return f"{said}. There are no networks here that could tell, at N = {claim.needs} or more."
     n = row["networks"]

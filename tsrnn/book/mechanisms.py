@@ -8,7 +8,7 @@ import pandas as pd
 
 from tsrnn import zoo
 from tsrnn.book import paper
-from tsrnn.book.plotting import NAMES
+from tsrnn.book.plotting import NAMES, task_name
 
 SHARES = ("ladder", "ladder_elsewhere", "delay_line", "delay_line_elsewhere", "running_sum")
 CONTROLS = ("delay_line_random", "delay_line_states")
@@ -18,7 +18,6 @@ LIMIT = 0.25
 # And a bit that is moved has to change so many times the answers that the difference from another sequence's
 # state changes, for that holds other bits, too. (Set when networks without a curriculum had been seen.)
 CONTROL = 1.5
-TASK = {"parity": "parity", "dms": "DMS"}
 KINDS = {
     (True, False): "a ladder",
     (False, True): "a delay line",
@@ -77,11 +76,7 @@ def span(values: Iterable[float]) -> str:
     >>> span([0.931, 0.97]), span([0.5]), span([])
     ('93 % to 97 %', '50 %', 'not measured')
     """
-    known = [value for value in values if not np.isnan(value)]
-    if not known:
-        return "not measured"
-    low, high = f"{100 * min(known):.0f} %", f"{100 * max(known):.0f} %"
-    return low if low == high else f"{low} to {high}"
+    return paper.span((100 * value for value in values), "{:.0f} %")
 
 
 def finding(last: pd.DataFrame, kind: str, task: str, variant: str | None = "") -> str:
@@ -120,9 +115,9 @@ def findings(shares: pd.DataFrame, task: str) -> dict[str, str]:
     return {
         "found_multi": finding(last, "cumulative", task),
         "found_single": finding(last, "single", task),
-        "found_other": f"For {TASK[other]}, {clear[0].lower() + clear[1:]}"
+        "found_other": f"For {task_name(other)}, {clear[0].lower() + clear[1:]}"
         if other in set(last["task"])
-        else f"For {TASK[other]}, no network was measured here",
+        else f"For {task_name(other)}, no network was measured here",
         "found_curriculum": decides(here)
         if split
         else "Here the curriculum does not decide by which means"
@@ -157,7 +152,7 @@ def findings(shares: pd.DataFrame, task: str) -> dict[str, str]:
 
 def decides(here: pd.DataFrame) -> str:
     """What the curriculum decides, where standard networks of the two kinds differ; and what τ does."""
-    name = TASK.get(here["task"].iloc[0], here["task"].iloc[0])
+    name = task_name(here["task"].iloc[0])
     said = f"So, for {name}, the curriculum decides by which means a network remembers"
     fixed = here[here["variant"].str.fullmatch(r"tau\d") & here["curriculum"].isin(["cumulative", "single"])]
     if fixed.empty:

@@ -13,7 +13,7 @@ runs with τ trained or fixed at 1 were stopped at N = 100 or 101.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -198,7 +198,15 @@ def conditions(index: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def span(values: pd.Series) -> str:
-    """'28 to 30', or one number if all are the same; rounded."""
-    low, high = f"{values.min():.0f}", f"{values.max():.0f}"
-    return low if low == high else f"{low} to {high}"
+def span(values: Iterable[float], form: str = "{:.0f}", unit: str = "") -> str:
+    """What is known of a quantity over networks, from the least to the largest, in words.
+
+    >>> span([28, 30]), span([3.2, 3.2]), span([-0.4, 14], unit=" %"), span([float("nan")])
+    ('28 to 30', '3', '0 to 14 %', 'not measured')
+    """
+    known = [value for value in values if not np.isnan(value)]
+    if not known:
+        return "not measured"
+    texts = (signed(value, form) for value in (min(known), max(known)))
+    low, high = (text if re.search("[1-9]", text) else text.lstrip("−") for text in texts)
+    return (low if low == high else f"{low} to {high}") + unit

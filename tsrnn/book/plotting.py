@@ -31,6 +31,11 @@ def colour(curriculum: str, task: str) -> str:
     return COLOURS.get((curriculum, task), COLOURS[curriculum, "parity"])
 
 
+def task_name(task: str) -> str:
+    """A task in prose and figures."""
+    return "DMS" if task == "dms" else task
+
+
 def use_style() -> None:
     """Set the house style: transparent background, mid-grey ink; SVG and PNG in notebooks.
 

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from tsrnn.book import claims, mechanisms, paper, plotting
 from tsrnn.book.effects import KINDS, Networks
-from tsrnn.book.grid import name_of
+from tsrnn.book.plotting import task_name
 
 
 def figure(nets: Networks, shares: pd.DataFrame) -> Figure:
@@ -83,10 +83,8 @@ def sentences(cards: Mapping[str, pd.DataFrame], shares: pd.DataFrame) -> dict[s
 def held(task: str, card: pd.DataFrame) -> str:
     """How many claims are reproduced, and of each main figure the one with the least p (else the first)."""
     n = claims.tally(card)
-    said = (
-        f"Of {n['claims']} claims about {name_of(task)}, {n['tested']} can be judged with the networks here, "
-    )
-    said += "and "
+    said = f"Of {n['claims']} claims about {task_name(task)}, {n['tested']} can be judged with the networks "
+    said += "here, and "
     if not n["reproduced"]:
         return said + "none is reproduced."
     rows = card[card["verdict"].str.startswith(claims.REPRODUCED)]
@@ -150,7 +148,7 @@ def undecided(card: pd.DataFrame) -> str:
 def beside(task: str, card: pd.DataFrame) -> str:
     """The other task in a sentence."""
     n, rows = claims.tally(card), card[card["verdict"] == claims.CONTRADICTED]
-    said = f"For {name_of(task)}, {n['reproduced']} of {n['tested']} are reproduced"
+    said = f"For {task_name(task)}, {n['reproduced']} of {n['tested']} are reproduced"
     return f"{said}; contradicted: {against(rows)}." if len(rows) else f"{said}, and none is contradicted."
 
 

@@ -1,16 +1,13 @@
 """Slow units or a network: what the chapters found of it, side by side for each network."""
 
-import re
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from tsrnn.analysis.interventions import epsilon_half
-from tsrnn.analysis.statistics import signed
 from tsrnn.book import paper, plotting
-from tsrnn.book.effects import KINDS, Networks, per_network
+from tsrnn.book.effects import KINDS, Networks, of_measure, per_network
 from tsrnn.book.mechanisms import LIMIT
 
 # What is drawn: measure -> what it asks, and its axis
@@ -36,22 +33,18 @@ def evidence(nets: Networks, n: int) -> pd.DataFrame:
         units and over these; `step`, ε½ as the root mean square of the change of a weight. `slowest` and
         `fastest` are relative accuracies in per cent, without all 20 at once.
     """
-    p, r = nets.promotions, nets.robustness[nets.robustness["N"] == n]
-    first = p[p["N_max"] == p["N_max"].min()]
+    first = int(nets.promotions["N_max"].min())
+    r = nets.robustness[nets.robustness["N"] == n]
     found: list[tuple[str, str, int, float]] = []
     for kind in KINDS:
-        now, before = (of_units(table[table["curriculum"] == kind]) for table in (p[p["N_max"] == n], first))
-        mine = r[r["curriculum"] == kind]
-        steps = mine[mine["damage"] == "W"].groupby(["number", "epsilon"], as_index=False)
-        curves = steps["relative_accuracy"].mean()
-        half = {
-            int(str(k)): epsilon_half(curve.set_index("epsilon")["relative_accuracy"].dropna())
-            for k, curve in curves.groupby("number")
-        }
+        now, before = (of_units(nets, kind, at) for at in (n, first))
         left = {
-            group: per_network(mine[mine["damage"] == f"all {group}"], kind, "relative_accuracy")
+            group: per_network(r[r["damage"] == f"all {group}"], kind, "relative_accuracy")
             for group in ("slowest", "fastest")
         }
+        curves = r[(r["curriculum"] == kind) & (r["damage"] == "W")]
+        curves = curves.pivot_table("relative_accuracy", "epsilon", "number")  # means over directions
+        half = {int(str(k)): epsilon_half(curve.dropna()) for k, curve in curves.items()}
         values = {
             **{name: now[name] for name in ("tau", "tau_net")},
             "ladder": {k: 100 * share for k, share in now["ladder"].items()},
@@ -66,25 +59,25 @@ def evidence(nets: Networks, n: int) -> pd.DataFrame:
     return pd.DataFrame(found, columns=["measure", "curriculum", "number", "value"])
 
 
-def of_units(rows: pd.DataFrame) -> dict[str, dict[int, float]]:
-    """Means over the units of networks of one kind at one N (rows of promotions), by measure and number.
+def of_units(nets: Networks, kind: str, n: int) -> dict[str, dict[int, float]]:
+    """Means over the units of the networks of a kind at N = n, by measure and number.
 
     `slow` is the mean τ of the 20 slowest, `tau_net` the median of those above 1, on average over simulations
     if there were several, `size` the root mean square of a weight.
     """
-    by = dict(iter(rows.groupby("measure", observed=True)))
-    none = rows[:0]
-    tau, net, simulations = (by.get(name, none) for name in ("tau", "tau_net", "tau_net_median"))
 
-    def means(table: pd.DataFrame, how: str = "mean") -> dict[int, float]:
-        return {int(str(k)): float(v) for k, v in table.groupby("number")["value"].agg(how).items()}
+    def at_n(measure: str) -> pd.DataFrame:
+        rows = of_measure(nets, measure)
+        return rows[(rows["N_max"] == n) & (rows["curriculum"] == kind)]
 
-    mean, sd = (means(by.get(name, none)) for name in ("weight_mean", "weight_sd"))
+    tau = at_n("tau")
+    mean, sd = (per_network(at_n(name), kind) for name in ("weight_mean", "weight_sd"))
     return {
-        "tau": means(tau),
-        "slow": means(tau.sort_values("value").groupby("number").tail(SLOWEST)),
-        "tau_net": means(net[net["value"] > 1], "median") | means(simulations),
-        "ladder": means(by.get("ladder", none)),
+        "tau": per_network(tau, kind),
+        "slow": per_network(tau.sort_values("value").groupby("number").tail(SLOWEST), kind),
+        "tau_net": per_network(at_n("tau_net"), kind, how="median")
+        | per_network(at_n("tau_net_median"), kind),
+        "ladder": per_network(at_n("ladder"), kind),
         "size": {k: float(np.hypot(mean[k], sd[k])) for k in sd},
     }
 
@@ -120,6 +113,10 @@ def of(table: pd.DataFrame, name: str, kind: str) -> pd.Series:
     return table.loc[(table["measure"] == name) & (table["curriculum"] == kind), "value"].dropna()
 
 
+def fine(values: pd.Series) -> str:
+    return paper.span(values, "{:.2f}")
+
+
 def sentences(table: pd.DataFrame) -> dict[str, str]:
     """What follows, as it is true of these networks (rows of `evidence`), by name."""
     held = table.loc[table["measure"] == "held", "value"].max()
@@ -148,7 +145,7 @@ def sentences(table: pd.DataFrame) -> dict[str, str]:
             "networks",
             0: "How slow the activity is does not tell the kinds apart",
         }[order(table, "tau_net")]
-        + f" (median τ_net {ranged(multi['tau_net'])} steps in multi-head, {ranged(single['tau_net'])} in "
+        + f" (median τ_net {fine(multi['tau_net'])} steps in multi-head, {fine(single['tau_net'])} in "
         "single-head networks)",
         "holds": {
             (
@@ -166,7 +163,7 @@ def sentences(table: pd.DataFrame) -> dict[str, str]:
             0: "Relative to the size of their weights, the noise that they stand does not tell the kinds "
             "apart",
         }[order(table, "half")]
-        + f" (ε½ {ranged(multi['half'])} against {ranged(single['half'])}). As steps of the same size, "
+        + f" (ε½ {fine(multi['half'])} against {fine(single['half'])}). As steps of the same size, "
         + {
             1: "multi-head networks stand more of it, too",
             -1: "single-head networks stand more of it",
@@ -178,25 +175,10 @@ def sentences(table: pd.DataFrame) -> dict[str, str]:
 def needs(kind: dict[str, pd.Series]) -> str:
     """Which of their twenty slowest and fastest units networks of a kind can do without, all at once."""
     slow, fast = (bool(kind[name].max() < NEEDED) for name in ("slowest", "fastest"))
+    left = " and ".join(paper.span(kind[name], unit=" %") for name in ("slowest", "fastest"))
     return {
         (False, True): "do without their twenty slowest units, and not without their twenty fastest",
         (True, False): "do without their twenty fastest units, and not without their twenty slowest",
         (True, True): "do without neither their twenty slowest nor their twenty fastest units",
         (False, False): "do without their twenty slowest units, and without their twenty fastest",
-    }[slow, fast] + (
-        f" ({ranged(kind['slowest'], '{:.0f} %')} and {ranged(kind['fastest'], '{:.0f} %')} of the accuracy "
-        "above chance are left)"
-    )
-
-
-def ranged(values: pd.Series, form: str = "{:.2f}") -> str:
-    """From the least to the largest, in words.
-
-    >>> ranged(pd.Series([0.1, 0.234])), ranged(pd.Series([3.2, 4]), "{:.0f} %"), ranged(pd.Series([]))
-    ('0.10 to 0.23', '3 to 4 %', 'not measured')
-    """
-    if values.empty:
-        return "not measured"
-    texts = (signed(value, form) for value in (values.min(), values.max()))
-    low, high = (text if re.search("[1-9]", text) else text.lstrip("−") for text in texts)
-    return low if low == high else f"{low.removesuffix(' %')} to {high}"
+    }[slow, fast] + f" ({left} of the accuracy above chance are left)"

@@ -141,7 +141,7 @@
       const extreme = (of, x, start) => x.reduce((best, v) => of(best, v), start);
       this.plane = { low: extreme(Math.min, re, -1) - MARGIN, high: extreme(Math.max, re, 1) + MARGIN, up: extreme(Math.max, im, 1) + MARGIN };
       root.innerHTML = `<div class="live-bar"><button>Play</button>
-          <label class="curves-n"><span class="live-hidden">N solved so far</span>
+          <label class="curves-n"><span class="unseen">N solved so far</span>
             <input type="range" min="${Math.min(...ns)}" max="${Math.max(...ns)}" value="${start}">
             <b class="live-value" aria-hidden="true"></b></label></div>
         <div class="curves-training">${KINDS.map((kind) => `<p class="curves-head" data-kind="${kind}"></p>

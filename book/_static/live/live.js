@@ -49,7 +49,7 @@
         ${remove("slowest", `Remove the ${FEW} slowest units`, 'class="live-main"')} ${button("restore", "Restore")}
         <div class="live-time">
           ${button("play", "Pause")} ${button("step", "Step", 'class="live-more"')}
-          <label class="live-speed live-more"><span class="live-hidden">Speed</span>
+          <label class="live-speed live-more"><span class="unseen">Speed</span>
             <input type="range" name="speed" min="0" max="${SPEEDS.length - 1}" value="2"><b class="live-value" aria-hidden="true"></b></label>
           <span class="live-pair" role="group" aria-label="Next bit"><span>next bit</span>
             ${[0, 1].map((bit) => button("bit", bit, `data-bit="${bit}" aria-label="Feed a ${bit}"`)).join("")}</span>

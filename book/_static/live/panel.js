@@ -14,7 +14,7 @@
       this.heads = range(0, network.ns.length).reverse(); // the largest N on top
       this.find = (part) => element.querySelector(`.live-${part}`);
       const lamp = `<li><span class="live-lamp" aria-hidden="true"></span><span aria-hidden="true"></span>
-        <span class="live-hidden"></span></li>`;
+        <span class="unseen"></span></li>`;
       this.find("ns").innerHTML = this.heads.map((head) => `<span>${network.ns[head]}</span>`).join("");
       this.find("lamps").innerHTML = this.heads.map(() => lamp).join("");
       this.lamps = [...this.find("lamps").children];

@@ -197,7 +197,7 @@
             <path d="M0 0L6 3L0 6Z"/></marker></defs>${about.wires().replaceAll("#wiring-arrow", `#${id}-arrow`)}</svg>
         <span class="wiring-input" aria-hidden="true" ${at({ x: about.input, y: INPUT })}></span>${buttons}${lamps}</div>
       ${logHtml(`What the ${about.name.toLowerCase()} held over the last ${STEPS} steps, and its answers. Mistakes are marked.`)}
-      <p class="wiring-summary"><span class="wiring-answer live-hidden"></span><span class="wiring-count"></span></p></div>`;
+      <p class="wiring-summary"><span class="wiring-answer unseen"></span><span class="wiring-count"></span></p></div>`;
   }
 
   function figureHtml(id) {
