@@ -6,7 +6,6 @@ the numbers per network, of both kinds where two are compared.
 
 import csv
 import re
-import statistics as st
 import tomllib
 from collections import defaultdict
 from itertools import pairwise
@@ -27,7 +26,7 @@ def sd(xs):
     return (sum((x - m) ** 2 for x in xs) / (len(xs) - 1)) ** 0.5
 
 
-HOW = {"mean": mean, "std": sd, "median": st.median}
+HOW = {"mean": mean, "std": sd}
 
 
 class Raw:
@@ -181,7 +180,7 @@ def effects(base: Path, task: str) -> list[tuple[int | None, Values, Values | No
             return n, {k: how(v[n]) - how(v[since]) for k, v in p.items() if n in v}, None
         if measure == "at_promotions":
             a, b = multi.measured(w["measure"]), single.measured(w["measure"])
-            return compared(a, b, needs, HOW[w.get("how", "mean")])
+            return compared(a, b, needs, mean)
         if measure == "imbalance":
             found = []
             for raw in (multi, single):

@@ -16,6 +16,10 @@ Claims of another kind are judged by their interval alone, and are not among the
 either way; contradicted if the interval is within the margin. *never*: contradicted by one network,
 reproduced if two or more bear it out.
 
+What depends on which shares p of ones were drawn is measured by several simulations, each with its own draws,
+and shown as their mean. It is judged by each alone, with the largest of their p: if their verdicts differ it
+is inconclusive, or, where they differ in size only, reproduced.
+
 Where both kinds of network have the same seeds they are compared in pairs. A verdict is at reduced scale if
 the effect was measured at a smaller N than the paper speaks of, or by a smaller protocol.
 """
@@ -73,6 +77,10 @@ CLAIMS = load()
 
 def verdict(claim: Claim, effect: Effect, p: float, task: str) -> str:
     """By the rule above; p is corrected for the number of rows."""
+    if effect.simulations:
+        alone = {verdict(claim, one, p, task) for one in effect.simulations}
+        agreed = INCONCLUSIVE if not alone <= {REPRODUCED, SMALLER, LARGER} else REPRODUCED
+        return alone.pop() if len(alone) == 1 else agreed
     if effect.is_empty:
         return UNTESTED
     if task not in claim.tasks:
@@ -110,7 +118,8 @@ def scorecard(nets: Networks) -> pd.DataFrame:
 
     Returns:
         Columns claim (a `Claim`), effect, low, high (95 %), p (Holm's), paired, networks (their number, of
-        either kind where two are compared), N, published (a `Published` or None), verdict, reduced.
+        either kind where two are compared), N, simulations (the effect by each, where it depends on the draws
+        of p), published (a `Published` or None), verdict, reduced.
     """
     effects = [MEASURES[claim.measure](nets, claim.needs, **claim.with_) for claim in CLAIMS]
     tests = [dict.fromkeys(("low", "high", "p"), np.nan) if e.is_empty else e.test() for e in effects]
@@ -129,6 +138,7 @@ def scorecard(nets: Networks) -> pd.DataFrame:
                 "paired": effect.is_paired,
                 "networks": counts,
                 "N": effect.n,
+                "simulations": tuple(one.value for one in effect.simulations),
                 "published": effect.published,
                 "verdict": verdict(claim, effect, p, nets.task),
                 "reduced": is_reduced(claim, effect),

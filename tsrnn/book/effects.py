@@ -5,7 +5,7 @@ have reached, of both kinds where two are compared; of several such N at the lar
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -19,6 +19,12 @@ from tsrnn.book import paper
 from tsrnn.book.paper import Published
 
 KINDS = ("cumulative", "single")
+# Measured once with each of several sets of draws of p, which they depend on; and as published
+BY_SIMULATION = {
+    "tau_net_mean": "mean tau_net",
+    "tau_net_sd": "SD tau_net",
+    "tau_net_median": "median tau_net",
+}
 
 
 @dataclass
@@ -76,13 +82,15 @@ class Effect:
     """A number per network, of two kinds (`a` − `b`) or of one (`b` is None), at N = `n`.
 
     `a` and `b` are by the network's number, which is its seed: where both kinds have the same seeds, and with
-    them the same weights at the start, they are compared in pairs.
+    them the same weights at the start, they are compared in pairs. `simulations` are the same effect by each
+    set of draws of p alone, where it depends on them and was measured with several.
     """
 
     a: dict[int, float] = field(default_factory=dict)
     b: dict[int, float] | None = None
     n: int | None = None
     published: Published | None = None
+    simulations: tuple["Effect", ...] = ()
 
     @property
     def values(self) -> list[float]:
@@ -103,7 +111,13 @@ class Effect:
         return mean if self.b is None else mean - float(np.mean(list(self.b.values())))
 
     def test(self) -> dict[str, float]:
-        """`low`, `high` of the 95 % interval over networks, and `p` that it is 0; NaN if they are too few."""
+        """`low`, `high` of the 95 % interval over networks, and `p` that it is 0; NaN if they are too few.
+
+        It is 0 by a whole set of simulations if it may be by one of them: of their p the largest.
+        """
+        if self.simulations:
+            alone = [effect.test()["p"] for effect in self.simulations]
+            return replace(self, simulations=()).test() | {"p": float(np.max(alone))}
         if len(self.a) < 2 or (self.b is not None and len(self.b) < 2):
             return dict.fromkeys(("low", "high", "p"), np.nan)
         if self.b is None or self.is_paired:
@@ -148,14 +162,13 @@ def difference(
     n_column: str = "N",
     published: Callable[[int], Published | None] = lambda n: None,
     kinds: Sequence[str] = KINDS,
-    how: str = "mean",
 ) -> Effect:
     """The first − the second kind (multi-head − single-head) of the mean of a column, per network."""
     n = choose_n(table, tuple(kinds), needs, n_column)
     if n is None:
         return Effect()
     here = table[table[n_column] == n]
-    first, second = (per_network(here, kind, column, how) for kind in kinds)
+    first, second = (per_network(here, kind, column) for kind in kinds)
     return Effect(first, second, n, published(n))
 
 
@@ -166,19 +179,34 @@ def of_measure(nets: Networks, measure: str) -> pd.DataFrame:
     return p[p["value"] > 1] if measure == "tau_net" else p
 
 
+def as_published(measure: str, how: str = "mean") -> str:
+    """What the published numbers call a statistic over units of a measure."""
+    return BY_SIMULATION.get(measure, f"SD {measure}" if how == "std" else f"{how} {measure}")
+
+
+def by_simulation(p: pd.DataFrame, effect: Callable[[pd.DataFrame], Effect]) -> Effect:
+    """The effect in rows of a measure (of all simulations: their mean), and by each simulation alone."""
+    whole = effect(p)
+    if whole.is_empty or not set(p["measure"]) <= set(BY_SIMULATION):
+        return whole
+    return replace(whole, simulations=tuple(effect(rows) for _, rows in p.groupby("index")))
+
+
 def grows(nets: Networks, needs: int, kind: str, measure: str, since: int, how: str = "mean") -> Effect:
     """The change of a measure at promotions from N = `since` on, per network of a kind."""
+
+    def change(p: pd.DataFrame) -> Effect:
+        have = p[p["N_max"] == since]["number"].unique()
+        p = p[p["number"].isin(have)]
+        n = choose_n(p, (kind,), max(needs, since + 1), "N_max")
+        if n is None:
+            return Effect()
+        first, last = (per_network(p[p["N_max"] == N], kind, how=how) for N in (since, n))
+        theirs = (paper.at(kind, nets.task, as_published(measure, how), N) for N in (n, since))
+        return Effect({k: last[k] - first[k] for k in last}, None, n, paper.minus(*theirs))
+
     p = of_measure(nets, measure)
-    p = p[p["curriculum"] == kind]
-    have = p[p["N_max"] == since]["number"].unique()
-    p = p[p["number"].isin(have)]
-    n = choose_n(p, (kind,), max(needs, since + 1), "N_max")
-    if n is None:
-        return Effect()
-    first, last = (per_network(p[p["N_max"] == N], kind, how=how) for N in (since, n))
-    name = {"mean": f"mean {measure}", "std": f"SD {measure}"}.get(how, "")
-    theirs = paper.at(kind, nets.task, name, n), paper.at(kind, nets.task, name, since)
-    return Effect({k: last[k] - first[k] for k in last}, None, n, paper.minus(*theirs))
+    return by_simulation(p[p["curriculum"] == kind], change)
 
 
 def promoted(nets: Networks, kinds: Sequence[str]) -> pd.DataFrame:
@@ -321,13 +349,14 @@ def retrained(nets: Networks, needs: int) -> Effect:
     return difference(r, needs, "relative_accuracy", "start")
 
 
-def at_promotions(nets: Networks, needs: int, measure: str, how: str = "mean") -> Effect:
-    name = {"mean": f"mean {measure}", "std": f"SD {measure}"}[how]
-
+def at_promotions(nets: Networks, needs: int, measure: str) -> Effect:
     def published(n: int) -> Published | None:
-        return paper.minus(*(paper.at(kind, nets.task, name, n) for kind in KINDS))
+        return paper.minus(*(paper.at(kind, nets.task, as_published(measure), n) for kind in KINDS))
 
-    return difference(of_measure(nets, measure), needs, "value", "N_max", published, how=how)
+    def apart(p: pd.DataFrame) -> Effect:
+        return difference(p, needs, "value", "N_max", published)
+
+    return by_simulation(of_measure(nets, measure), apart)
 
 
 def imbalance(nets: Networks, needs: int) -> Effect:

@@ -169,11 +169,14 @@ def statistics(task: str, row: pd.Series) -> str:
     networks = f"{n[0]} pairs" if row["paired"] else " and ".join(map(str, n)) + " networks"
     p = "" if np.isnan(row["p"]) else f", {escape(p_text(row['p']))} (Holm)"
     scale = f"; {escape(claim.reduced)}" if claim.reduced else ""
-    caution = f" Mind: {escape(claim.caution)}." if claim.caution else ""
     text = f"{said}. N = {row['N']:.0f} (the paper speaks of {claim.scale}{scale}), {networks}: "
     text += f"{claims.measured(row)}{p}."
     if theirs is not None:
         error = f" ± {theirs.error:.2g}" if theirs.error else ""
         plot = ", read off a plot" if theirs.mark == "plot" else ""
         text += f" Published: {claims.number(theirs.value)}{error}{plot}."
+    if row["simulations"]:
+        text += " By each set of draws of the bits alone: "
+        text += ", ".join(claims.number(x, claims.digits(row)) for x in row["simulations"]) + "."
+    caution = f" Mind: {escape(claim.caution)}." if claim.caution else ""
     return text + caution
