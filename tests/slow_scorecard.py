@@ -6,6 +6,7 @@ the numbers per network, of both kinds where two are compared.
 
 import csv
 import re
+import statistics as st
 import tomllib
 from collections import defaultdict
 from itertools import pairwise
@@ -172,12 +173,17 @@ def effects(base: Path, task: str) -> list[tuple[int | None, Values, Values | No
             return compared(*found, needs, mean)
         if measure == "grows":
             p, since = of[w["kind"]].measured(w["measure"]), w["since"]
-            p = {k: by_n for k, by_n in p.items() if since in by_n}
+            how = HOW[w.get("how", "mean")]
+            first = {k: how(by_n[since]) for k, by_n in p.items() if since in by_n}
+            if not first and w["measure"].startswith("tau_net_"):
+                whole = {"mean": mean, "median": st.median, "sd": sd}[w["measure"].removeprefix("tau_net_")]
+                once = of[w["kind"]].measured("tau_net")
+                first = {k: whole(by_n[since]) for k, by_n in once.items() if since in by_n}
+            p = {k: by_n for k, by_n in p.items() if k in first}
             n = most([p], max(needs, since + 1)) if p else None
             if n is None:
                 return nothing
-            how = HOW[w.get("how", "mean")]
-            return n, {k: how(v[n]) - how(v[since]) for k, v in p.items() if n in v}, None
+            return n, {k: how(v[n]) - first[k] for k, v in p.items() if n in v}, None
         if measure == "at_promotions":
             a, b = multi.measured(w["measure"]), single.measured(w["measure"])
             return compared(a, b, needs, mean)

@@ -97,6 +97,16 @@ def test_what_hangs_on_the_draw_of_p_is_judged_by_each_simulation(centres, their
     assert effect.value == pytest.approx(np.mean(centres))  # what is shown
 
 
+def test_growth_is_counted_from_one_simulation_where_there_are_no_more(made_up):
+    p = made_up.promotions
+    once = p[(p["measure"] == "tau") & (p["N_max"] == 5)].assign(measure="tau_net", value=[1, 2, 4, 9] * 4)
+    simulated = (p["measure"] == "tau_net_mean") & (p["N_max"] > 5)
+    made_up.promotions = pd.concat([p[simulated], once])
+    found = MEASURES["grows"](made_up, 10, "single", "tau_net_mean", 5)
+    assert found.a == {1: 25 - 5, 2: 25 - 5}  # of 1, 2, 4 and 9 those above 1
+    assert [one.a[1] for one in found.simulations] == [10 - 5, 20 - 5, 30 - 5, 40 - 5]
+
+
 def test_networks_with_the_same_seeds_are_compared_in_pairs():
     """Between seeds these differ by more than between kinds."""
     a, b = {1: 1.0, 2: 5.0, 3: 9.0}, {1: 0.9, 2: 4.8, 3: 8.8}

@@ -19,12 +19,8 @@ from tsrnn.book import paper
 from tsrnn.book.paper import Published
 
 KINDS = ("cumulative", "single")
-# Measured once with each of several sets of draws of p, which they depend on; and as published
-BY_SIMULATION = {
-    "tau_net_mean": "mean tau_net",
-    "tau_net_sd": "SD tau_net",
-    "tau_net_median": "median tau_net",
-}
+# Measured with each of several sets of draws of p, on which they depend; and the same of τ_net, in pandas
+BY_SIMULATION = {"tau_net_mean": "mean", "tau_net_median": "median", "tau_net_sd": "std"}
 
 
 @dataclass
@@ -181,7 +177,9 @@ def of_measure(nets: Networks, measure: str) -> pd.DataFrame:
 
 def as_published(measure: str, how: str = "mean") -> str:
     """What the published numbers call a statistic over units of a measure."""
-    return BY_SIMULATION.get(measure, f"SD {measure}" if how == "std" else f"{how} {measure}")
+    if measure in BY_SIMULATION:
+        measure, how = "tau_net", BY_SIMULATION[measure]
+    return f"{'SD' if how == 'std' else how} {measure}"
 
 
 def by_simulation(p: pd.DataFrame, effect: Callable[[pd.DataFrame], Effect]) -> Effect:
@@ -193,15 +191,20 @@ def by_simulation(p: pd.DataFrame, effect: Callable[[pd.DataFrame], Effect]) -> 
 
 
 def grows(nets: Networks, needs: int, kind: str, measure: str, since: int, how: str = "mean") -> Effect:
-    """The change of a measure at promotions from N = `since` on, per network of a kind."""
+    """The change of a measure at promotions from N = `since` on, per network of a kind.
+
+    Of what is measured by simulation there may be one at N = `since`, set beside each of those later on.
+    """
+    single = of_measure(nets, "tau_net")
+    once = per_network(single[single["N_max"] == since], kind, how=BY_SIMULATION.get(measure, "mean"))
 
     def change(p: pd.DataFrame) -> Effect:
-        have = p[p["N_max"] == since]["number"].unique()
-        p = p[p["number"].isin(have)]
+        first = per_network(p[p["N_max"] == since], kind, how=how) or once
+        p = p[p["number"].isin(first)]
         n = choose_n(p, (kind,), max(needs, since + 1), "N_max")
         if n is None:
             return Effect()
-        first, last = (per_network(p[p["N_max"] == N], kind, how=how) for N in (since, n))
+        last = per_network(p[p["N_max"] == n], kind, how=how)
         theirs = (paper.at(kind, nets.task, as_published(measure, how), N) for N in (n, since))
         return Effect({k: last[k] - first[k] for k in last}, None, n, paper.minus(*theirs))
 

@@ -1,12 +1,14 @@
 """Slow units or a network: what the chapters found of it, side by side for each network."""
 
+from collections.abc import Mapping, Sequence
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from tsrnn.analysis.interventions import epsilon_half
-from tsrnn.book import paper, plotting
+from tsrnn.book import paper
 from tsrnn.book.effects import KINDS, Networks, of_measure, per_network
 from tsrnn.book.mechanisms import LIMIT
 
@@ -24,19 +26,19 @@ RUNGS = 100 * LIMIT  # of the answers that a ladder would change, for it to be o
 NEEDED = 75  # per cent of the accuracy above chance: with less left, what was taken away was needed
 
 
-def evidence(nets: Networks, n: int) -> pd.DataFrame:
-    """What was measured of every network at N = n.
+def evidence(nets: Networks, n: int, kinds: Sequence[str] = KINDS) -> pd.DataFrame:
+    """What was measured of every network of these kinds at N = n.
 
     Returns:
         Columns measure, curriculum, number, value. Besides `PANELS`: `held`, (1 − 1/τ)^n in per cent, of the
         mean τ of the 20 slowest units; `change` and `slow_change` since the first N, of the mean τ over all
-        units and over these; `step`, ε½ as the root mean square of the change of a weight. `slowest` and
-        `fastest` are relative accuracies in per cent, without all 20 at once.
+        units and over these; `step`, ε½ as the root mean square of the change of a weight; `delay_line`, as
+        `ladder`, for bits. `slowest` and `fastest` are relative accuracies in per cent, without all 20.
     """
     first = int(nets.promotions["N_max"].min())
     r = nets.robustness[nets.robustness["N"] == n]
     found: list[tuple[str, str, int, float]] = []
-    for kind in KINDS:
+    for kind in kinds:
         now, before = (of_units(nets, kind, at) for at in (n, first))
         left = {
             group: per_network(r[r["damage"] == f"all {group}"], kind, "relative_accuracy")
@@ -47,7 +49,7 @@ def evidence(nets: Networks, n: int) -> pd.DataFrame:
         half = {int(str(k)): epsilon_half(curve.dropna()) for k, curve in curves.items()}
         values = {
             **{name: now[name] for name in ("tau", "tau_net")},
-            "ladder": {k: 100 * share for k, share in now["ladder"].items()},
+            **{name: {k: 100 * share for k, share in now[name].items()} for name in ("ladder", "delay_line")},
             "half": half,
             "step": {k: half[k] * size for k, size in now["size"].items() if k in half},
             **{group: {k: 100 * share for k, share in each.items()} for group, each in left.items()},
@@ -77,25 +79,27 @@ def of_units(nets: Networks, kind: str, n: int) -> dict[str, dict[int, float]]:
         "slow": per_network(tau.sort_values("value").groupby("number").tail(SLOWEST), kind),
         "tau_net": per_network(at_n("tau_net"), kind, how="median")
         | per_network(at_n("tau_net_median"), kind),
-        "ladder": per_network(at_n("ladder"), kind),
+        **{name: per_network(at_n(name), kind) for name in ("ladder", "delay_line")},
         "size": {k: float(np.hypot(mean[k], sd[k])) for k in sd},
     }
 
 
-def figure(table: pd.DataFrame, task: str) -> Figure:
-    """A panel for each measure of `PANELS`, a dot for each network (rows of `evidence`)."""
+def figure(
+    table: pd.DataFrame, palette: Mapping[str, str], panels: Mapping[str, tuple[str, str]] = PANELS
+) -> Figure:
+    """A panel for each of these measures, a dot for each network (rows of `evidence`, `kind` in words)."""
     import seaborn  # here, not above: it takes a second
 
-    fig, axes = plt.subplots(3, 2, figsize=(6, 5.4), sharey=True)
-    for ax, (name, (asks, axis)) in zip(axes.flat, PANELS.items(), strict=True):
-        rows = table[table["measure"] == name].assign(kind=lambda d: d["curriculum"].map(plotting.NAMES))
-        seaborn.swarmplot(
-            rows, x="value", y="kind", hue="kind", order=[plotting.NAMES[kind] for kind in KINDS], ax=ax,
-            palette={plotting.NAMES[kind]: plotting.colour(kind, task) for kind in KINDS},
-            size=7, alpha=0.8,
+    rows = (len(panels) + 1) // 2
+    fig, axes = plt.subplots(rows, 2, figsize=(6, rows * (1.2 + 0.3 * len(palette))), sharey=True)
+    for ax, (name, (asks, axis)) in zip(axes.flat, panels.items(), strict=True):
+        mine = table[table["measure"] == name]
+        seaborn.stripplot(
+            mine, x="value", y="kind", hue="kind", order=list(palette), ax=ax, palette=dict(palette),
+            size=8, alpha=0.6, jitter=False,
         )  # fmt: skip
         least = 1 if name == "tau" else 0
-        limits = (-5, 105) if "%" in axis else (least, least + 1.1 * (rows["value"].max() - least))
+        limits = (-5, 105) if "%" in axis else (least, least + 1.1 * (mine["value"].max() - least))
         ax.set(xlim=limits, xlabel=axis, ylabel="", title=asks)
     return fig
 
@@ -123,7 +127,7 @@ def sentences(table: pd.DataFrame) -> dict[str, str]:
     faded = "less than 0.1" if held < 0.1 else f"{held:.2g}"
     names = (*PANELS, "change", "slow_change")
     multi, single = ({name: of(table, name, kind) for name in names} for kind in KINDS)
-    ladder = (bool(multi["ladder"].min() > RUNGS), bool(single["ladder"].min() > RUNGS))
+    ladder = (bool(multi["ladder"].min() > RUNGS), bool(single["ladder"].max() > RUNGS))
 
     def turned(name: str, kind: dict[str, pd.Series]) -> str:
         return paper.in_how_many(list(kind[name]), "grew", "fell")
