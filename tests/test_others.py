@@ -44,7 +44,7 @@ def test_what_is_said_follows_the_numbers():
     assert "93 to 97 % (n = 3) against 1 to 5 % (n = 2)" in said["found_ladder"]
     assert said["found_units"].startswith("Those with several heads do without")
     assert "sliding got to N = 12 sooner" in said["found_speed"]
-    assert said["first"] == "epochs to N = 11: multi-head 10; sliding 5"
+    assert said["first"] == "Epochs to N = 11: multi-head 10; sliding 5"
     other = ended(ladder={"no curriculum": [60]}, slowest={"sliding": [50]})
     said = others.curricula_in_words(steps(**{"multi-head": [5], "sliding": [6]}), other)
     assert said["found_ladder"].startswith("The number of heads does not tell")

@@ -150,14 +150,14 @@ def speed_in_words(solved: pd.DataFrame) -> dict[str, str]:
     took = common.loc[last].to_dict()
     ahead = [str(kind) for kind, epochs in took.items() if epochs < took["multi-head"]]
     text = f"Of the other curricula with several heads, {' and '.join(ahead) or 'none of them'} got to "
-    text += f"N = {last} sooner than multi-head networks"
-    return {"found_speed": f"{text} ({epochs_to(heads, last)})", "first": epochs_to(heads, first)}
+    text += f"N = {last} sooner than multi-head networks. {epochs_to(heads, last)}"
+    return {"found_speed": text, "first": epochs_to(heads, first)}
 
 
 def epochs_to(solved: pd.DataFrame, n: int) -> str:
     """Epochs to N = n, by kind, in words."""
     took = solved[solved["N"] == n].groupby("kind", sort=False)["epoch"]
-    return f"epochs to N = {n}: " + "; ".join(f"{kind} {paper.span(epochs)}" for kind, epochs in took)
+    return f"Epochs to N = {n}: " + "; ".join(f"{kind} {paper.span(epochs)}" for kind, epochs in took)
 
 
 def order_in_words(order: pd.Series) -> str:
