@@ -147,7 +147,7 @@ def test_the_number_of_other_processes_does_not_matter(tmp_path):
     """Two networks, one after the other and at the same time."""
 
     def command(base: Path, seed: int) -> list[str]:
-        train = f"train -c single -nn 40 --max-epochs 3 -s {seed} -n {seed} -b {base}"
+        train = f"train -c single -nn 40 --max-epochs 1 -s {seed} -n {seed} -b {base}"
         return [sys.executable, "-c", TSRNN, *train.split()]
 
     for seed in (1, 2):
