@@ -25,7 +25,7 @@ tsrnn.probes tsrnn.retraining tsrnn.replay
 tsrnn.book tsrnn.book.plotting tsrnn.book.paper tsrnn.book.effects tsrnn.book.claims tsrnn.book.toy
 tsrnn.book.live tsrnn.book.mechanisms tsrnn.book.grid
 tsrnn.book.explore tsrnn.book.start tsrnn.book.synthesis
-tsrnn.book.others
+tsrnn.book.others tsrnn.book.draws
 tsrnn.cli
 tsrnn.__main__
 """
