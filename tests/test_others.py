@@ -81,8 +81,9 @@ def test_networks_are_those_of_the_folder_and_their_numbers_those_of_its_files()
     lost = others.without_one(index[index["kind"] == "sliding"], base, "fastest")
     wanted = damage[damage["damage"] == "fastest"]["relative_accuracy"].mean()
     assert lost[0] == pytest.approx(wanted)
-    times = others.timescales(index, base).set_index(["kind", "number", "N", "measure"])["value"]
+    times = others.through_training(index, base).set_index(["kind", "number", "N", "measure"])["value"]
     over = value["tau_net"][value["tau_net"] > 1]
     assert times["sliding", 1, 41, "median τ_net (steps)"] == pytest.approx(over.median())
+    assert times["sliding", 1, 41, "answers changed (%)"] == pytest.approx(100 * value["ladder"].item())
     n = comparison_n(Networks(standard, base, "parity").readouts)
     assert synthesis.evidence(Networks(standard, base, "parity"), n)["value"].notna().all()

@@ -56,7 +56,12 @@ class Networks:
 
     @cached_property
     def robustness(self) -> pd.DataFrame:
-        return zoo.gather(self.index, self.base, "robustness")
+        """Of those that it was measured of: no row if of none, such as gated ones."""
+        there = [(self.base / name / "robustness.parquet").exists() for name in self.index["network"]]
+        if not any(there):
+            columns = "curriculum number N damage epsilon unit repeat tau accuracy relative_accuracy baseline"
+            return pd.DataFrame(columns=columns.split())
+        return zoo.gather(self.index[there], self.base, "robustness")
 
     @cached_property
     def readouts(self) -> pd.DataFrame:

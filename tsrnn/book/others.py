@@ -1,9 +1,12 @@
 """Networks of other curricula and other models beside the paper's standard ones (the appendix)."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.figure import Figure
 
 from tsrnn import zoo
 from tsrnn.book import paper, plotting, synthesis
@@ -16,12 +19,38 @@ CURRICULA = {
     "sliding": ("sliding", ""),
     "no curriculum": ("single_nocurr", "first12"),
 }
+# Variants as in the folders' names -> what they are called, by what is other about them
+MODELS = {
+    "gated": {
+        "lstm_published": "LSTM",
+        "gru_published": "GRU",
+        "lstm_matched": "LSTM, matched",
+        "gru_matched": "GRU, matched",
+    },
+    "activation": {
+        "mod_leakyrelu": "leaky ReLU, τ outside",
+        "mod_relu": "ReLU, τ outside",
+        "mod_tanh": "tanh, τ outside",
+        "mod_sigmoid": "sigmoid, τ outside",
+    },
+    "size": {"neurons100": "100 units", "neurons250": "250 units", "neurons1000": "1000 units"},
+    "time": {"continuous_leakyrelu_k7-8-9-10": "continuous time"},
+}
 ONE_HEAD = ("single-head", "no curriculum")
 PANELS = {
     **{name: synthesis.PANELS[name] for name in ("tau", "tau_net", "ladder")},
     "delay_line": ("Do they keep a delay line?", "answers changed (%)"),
     **{name: synthesis.PANELS[name] for name in ("slowest", "fastest")},
 }
+
+
+def models(what: str) -> dict[str, tuple[str, str]]:
+    """Conditions, as `networks` takes them, of the models of one part of `MODELS`."""
+    return {
+        f"{name}, {STANDARD[curriculum]}": (curriculum, re.escape(variant))
+        for variant, name in MODELS[what].items()
+        for curriculum in STANDARD
+    }
 
 
 def networks(
@@ -54,14 +83,48 @@ def solved(index: pd.DataFrame, base: Path) -> pd.DataFrame:
     return h.loc[h["promoted"].astype(bool), ["kind", "number", "N", "epoch"]].reset_index(drop=True)
 
 
-def timescales(index: pd.DataFrame, base: Path) -> pd.DataFrame:
-    """Mean τ and median τ_net (of those above 1) at promotions: columns kind, number, N, measure, value."""
+def through_training(index: pd.DataFrame, base: Path) -> pd.DataFrame:
+    """How networks change as they solve larger N.
+
+    Returns:
+        Columns kind, number, N, value, and measure: epochs of training, mean τ, median τ_net (of those above
+        1), share of a ladder's answers that change.
+    """
     p = gathered(index, base, "promotions").rename(columns={"N_max": "N"})
-    by = ["kind", "number", "N"]
-    tau = p[p["measure"] == "tau"].groupby(by, sort=False)["value"].mean()
-    tau_net = p[(p["measure"] == "tau_net") & (p["value"] > 1)].groupby(by, sort=False)["value"].median()
-    named = {"mean τ (steps)": tau.dropna(), "median τ_net (steps)": tau_net.dropna()}
-    return pd.concat([values.reset_index().assign(measure=name) for name, values in named.items()])
+
+    def by_network(rows: pd.DataFrame, how: str) -> pd.DataFrame:
+        return rows.groupby(["kind", "number", "N"], sort=False)["value"].agg(how).reset_index()
+
+    tau, tau_net, ladder = (p[p["measure"] == measure] for measure in ("tau", "tau_net", "ladder"))
+    named = {
+        "epochs of training": solved(index, base).rename(columns={"epoch": "value"}),
+        "mean τ (steps)": by_network(tau, "mean"),
+        "median τ_net (steps)": by_network(tau_net[tau_net["value"] > 1], "median"),
+        "answers changed (%)": by_network(ladder.assign(value=100 * ladder["value"]), "mean"),
+    }
+    return pd.concat([table.assign(measure=name) for name, table in named.items()]).dropna()
+
+
+def figure(index: pd.DataFrame, base: Path) -> Figure:
+    """A panel for each measure of `through_training`, a line for each network."""
+    import seaborn  # here, not above: it takes a second
+
+    table, colours = through_training(index, base), palette(index)
+    new = index[~index["kind"].isin(STANDARD.values())]
+    largest = (new if len(new) else index)["solved N"].max() + 5
+    fig, axes = plt.subplots(2, 2, figsize=(6.4, 5.2), sharex=True)
+    for ax, name in zip(axes.flat, table["measure"].unique(), strict=False):
+        rows = table[(table["measure"] == name) & (table["N"] <= largest)]
+        seaborn.lineplot(
+            rows, x="N", y="value", hue="kind", style="kind", units="number", estimator=None, ax=ax,
+            palette=colours, hue_order=list(colours), style_order=list(colours), markers=True, markersize=5,
+            legend=ax is axes.flat[0],
+        )  # fmt: skip
+        ax.set(xlabel="N solved" if ax in axes[-1] else "", ylabel=name)
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    axes.flat[0].get_legend().remove()
+    fig.legend(handles, labels, loc="outside upper left", ncols=2)
+    return fig
 
 
 def at_the_end(index: pd.DataFrame, base: Path) -> pd.DataFrame:
@@ -95,6 +158,26 @@ def gathered(index: pd.DataFrame, base: Path, table: str) -> pd.DataFrame:
     """A table of all of these networks, with their condition."""
     about = ["curriculum", "variant", "number"]
     return zoo.gather(index, base, table).merge(index[[*about, "kind"]], on=about)
+
+
+def models_in_words(index: pd.DataFrame, base: Path) -> dict[str, str]:
+    """What is true of networks of other models (rows of `networks`), by name.
+
+    Returns:
+        reached: how far each got, in how many epochs; ladder: what share of a ladder's answers change, at the
+        last N where it was measured, beside the standard networks.
+    """
+    done = solved(index, base).sort_values("N").groupby(["kind", "number"], sort=False).last()
+    reached = [
+        f"{kind} to N = {paper.span(t['N'])} in {paper.span(t['epoch'])} epochs (n = {len(t)})"
+        for kind, t in done.groupby("kind", sort=False)
+        if kind not in STANDARD.values()
+    ]
+    ends = at_the_end(index, base)
+    shares = ends[ends["measure"] == "ladder"].groupby("kind", sort=False)
+    ladder = [f"{kind}, N = {paper.span(t['N'])}: {paper.span(t['value'], unit=' %')}" for kind, t in shares]
+    none = "No such network is here yet"
+    return {"reached": "; ".join(reached) or none, "ladder": "; ".join(ladder) or none}
 
 
 def curricula_in_words(solved: pd.DataFrame, ends: pd.DataFrame) -> dict[str, str]:
