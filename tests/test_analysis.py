@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 
 from tsrnn import InputError, evaluation, probes, retraining, zoo
 from tsrnn.analysis import measure
-from tsrnn.analysis.connectivity import connectivity, spectrum
+from tsrnn.analysis.connectivity import by_speed, connectivity, spectrum
 from tsrnn.analysis.dimensionality import dimensionality, dimensions
 from tsrnn.analysis.interventions import perturbation
 from tsrnn.analysis.simulate import Protocol, simulate
@@ -70,6 +70,17 @@ def test_connectivity_leaves_the_diagonal_out():
     assert table["positive"].tolist() == pytest.approx([1, 1, 0])
     assert table["negative"].tolist() == pytest.approx([-3, 0, -3])
     assert table["tau"].tolist() == [2, 2, 2]
+
+
+def test_whether_slow_units_receive_other_weights():
+    """Of 20 units the faster half has τ = 1; the slower, the weaker; the two strongest are among the fast."""
+    tau = np.r_[np.ones(10), np.arange(2, 12)]
+    units = pd.DataFrame({"tau": tau, "positive": 12 - tau + np.r_[9, 9, np.zeros(18)], "negative": -tau})
+    found = by_speed(units)
+    assert (found["fastest"], found["fastest_of_strongest"]) == (0.5, 1)
+    assert found["rank_negative"] == pytest.approx(1) and found["rank_positive"] < -0.8
+    assert found["slow_weights"] == pytest.approx(12 / (12 + 18 / 20))  # 8 units that receive 12 − τ + τ
+    assert np.isnan(by_speed(units[:11])["slow_weights"])
 
 
 def test_the_spectrum_of_a_ring_and_of_unconnected_units():

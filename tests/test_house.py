@@ -1,7 +1,12 @@
-"""Arrows run one way: no module imports one that stands above it."""
+"""Arrows run one way: no module imports one that stands above it. Examples are true, and cells are short."""
 
 import ast
+import doctest
+import importlib
+import json
 from pathlib import Path
+
+import pytest
 
 PACKAGE = Path(__file__).parents[1] / "tsrnn"
 # From the ground up. A module may import what stands on a line before its own, or beside it.
@@ -23,6 +28,7 @@ tsrnn.analysis.measure tsrnn.analysis.interventions tsrnn.analysis.decoding
 tsrnn.training
 tsrnn.probes tsrnn.retraining tsrnn.replay
 tsrnn.book tsrnn.book.plotting tsrnn.book.paper tsrnn.book.effects tsrnn.book.claims tsrnn.book.toy
+tsrnn.book.page tsrnn.book.sentences
 tsrnn.book.live tsrnn.book.mechanisms tsrnn.book.grid
 tsrnn.book.explore tsrnn.book.start tsrnn.book.synthesis
 tsrnn.book.others tsrnn.book.draws
@@ -82,3 +88,23 @@ def test_it_would_see_an_import(tmp_path):
     ]
     path.write_text("\n".join(lines))
     assert imports(path) == {"tsrnn.zoo", "tsrnn.cli", "tsrnn.book.paper"}
+
+
+@pytest.mark.parametrize("name", [name for name, path in MODULES.items() if ">>> " in path.read_text()])
+def test_what_docstrings_show_is_true(name):
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+CHAPTERS = sorted((PACKAGE.parent / "notebooks").glob("*.ipynb"))
+LONGEST = 25
+# Chapter -> its longest cell. It may get shorter, and is to go from here then.
+LONGER = {"03_measuring_timescales": 26, "run_it_yourself": 46}
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_a_cell_can_be_read_aloud(path):
+    """It is a call and a plot: what takes more lines is a function of the package, with a test."""
+    cells = [c for c in json.loads(path.read_text())["cells"] if c["cell_type"] == "code"]
+    lines = {c["id"]: sum(bool(line.strip()) for line in c["source"]) for c in cells}
+    most = LONGER.get(path.stem, LONGEST)
+    assert {name: count for name, count in lines.items() if count > most} == {}

@@ -5,7 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
+from tsrnn import InputError, tasks
+from tsrnn.analysis.simulate import Protocol
 from tsrnn.book import mechanisms
 from tsrnn.book.mechanisms import SHARES, finding, findings, kind_of, measured, published
 from tsrnn.training import train
@@ -81,3 +84,30 @@ def test_shares_are_measured_at_promotions_and_read_from_there(small, tmp_path):
 def test_published_shares_are_of_their_own_networks():
     ladder = published("ladder").set_index(["curriculum", "N"])["value"]
     assert (ladder["cumulative", 6], ladder["cumulative", 11], ladder["sliding", 11]) == (0.284, 0.779, 0.899)
+
+
+@pytest.mark.parametrize("task", ["parity", "dms"])
+def test_components_of_memories_are_those_of_their_signals(task):
+    """Built bit by bit: the last n bits; the sums of the last 1 to n, and those of a step before."""
+    n, protocol = 4, Protocol(steps=200, trials=2, burn_in=6)
+    bits = tasks.draw_biased(206, 2, torch.Generator().manual_seed(0)).long().numpy()
+    components = {"delay line": [], "ladder": []}
+    for trial in bits.T:
+        past = [trial[: t + 1] for t in range(6, 206)]
+
+        def answer(x, m):
+            return x[-m:].sum() % 2 if task == "parity" else int(x[-1] == x[-m])
+
+        rungs = [
+            [x[-1], *(answer(x, m) for m in (2, 3, 4)), *(answer(x[:-1], m) for m in (1, 2, 3))] for x in past
+        ]
+        for name, signals in {"delay line": [x[-n:] for x in past], "ladder": rungs}.items():
+            variances = np.linalg.svd(np.array(signals) - np.mean(signals, 0), compute_uv=False) ** 2
+            components[name].append(1 + np.sum(np.cumsum(variances) < 0.9 * variances.sum()))
+    assert mechanisms.memories(task, n, protocol) == {k: np.mean(v) for k, v in components.items()}
+
+
+def test_a_delay_line_of_independent_bits_has_nine_components_of_ten():
+    assert mechanisms.memories("parity", 10, Protocol(steps=5000, trials=2))["delay line"] == 9
+    with pytest.raises(InputError, match="n = 501"):
+        mechanisms.memories("parity", 501, Protocol())

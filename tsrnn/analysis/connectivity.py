@@ -70,3 +70,26 @@ def spectrum(model: RecurrentNetwork) -> pd.DataFrame:
             "timescale": timescale.ravel(),
         }
     )
+
+
+def by_speed(units: pd.DataFrame) -> dict[str, float]:
+    """Whether the slow units of a network receive other weights than the fast ones.
+
+    Args:
+        units: rows of `connectivity` of one network.
+
+    Returns:
+        `rank_positive`, `rank_negative`: rank correlation (Spearman) of τ with the size of either sum;
+        `fastest`: the share of units with τ = 1; `fastest_of_strongest`: that of the tenth which receives the
+        strongest weights, of both signs; `slow_weights`: what units with τ > 3 receive, relative to the mean
+        (NaN if there are none).
+    """
+    tau, size = units["tau"], units["positive"] - units["negative"]
+    fastest = tau <= 1
+    return {
+        "rank_positive": tau.corr(units["positive"], method="spearman"),
+        "rank_negative": tau.corr(-units["negative"], method="spearman"),
+        "fastest": fastest.mean(),
+        "fastest_of_strongest": fastest[size >= size.quantile(0.9)].mean(),
+        "slow_weights": size[tau > 3].mean() / size.mean(),
+    }

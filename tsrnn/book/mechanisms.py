@@ -5,10 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
+from torch import Tensor
 
-from tsrnn import zoo
+from tsrnn import tasks, zoo
+from tsrnn.analysis.dimensionality import Covariance, dimensionality_table
+from tsrnn.analysis.simulate import Protocol
 from tsrnn.book import paper
 from tsrnn.book.plotting import NAMES, task_name
+from tsrnn.inputs import integer
 
 SHARES = ("ladder", "ladder_elsewhere", "delay_line", "delay_line_elsewhere", "running_sum")
 CONTROLS = ("delay_line_random", "delay_line_states")
@@ -181,3 +186,34 @@ def as_table(last: pd.DataFrame) -> pd.DataFrame:
     names |= {"ladder_elsewhere": "else", "delay_line": "delay line", "delay_line_elsewhere": "else "}
     names |= dict(zip(CONTROLS, ("random direction", "another state"), strict=True))
     return last[list(names)].rename(columns=names)
+
+
+def memories(task: str, n: int, protocol: Protocol) -> dict[str, float]:
+    """Components to 90 % of two memories that do nothing else, under the bits of a simulation.
+
+    Returns:
+        `delay line`, of n bits, and `ladder`, with n rungs, each beside the one a step before that it is made
+        of; means over trials. Raises InputError if the burn-in is shorter than n.
+    """
+    integer("n", n, 2, protocol.burn_in)
+    generator = torch.Generator().manual_seed(protocol.seed)
+    bits = tasks.draw_biased(protocol.burn_in + protocol.steps, protocol.trials, generator)
+    label = tasks.get_task(task).label
+
+    def ago(k: int, x: Tensor) -> Tensor:
+        return x[len(x) - k - protocol.steps : len(x) - k].double()
+
+    def answers(m: int) -> Tensor:
+        windows = bits.unfold(0, m, 1)  # (T, B, m): the last m bits at each step
+        return label(windows.flatten(0, 1).T, m).view(-1, protocol.trials)
+
+    def components(signals: list[Tensor]) -> float:
+        covariance = Covariance()
+        covariance.add(torch.stack(signals, -1)[:, None])
+        return float(dimensionality_table(covariance, protocol)["components"].mean())
+
+    rungs = [ago(0, answers(m)) for m in range(2, n + 1)] + [ago(1, answers(m)) for m in range(1, n)]
+    return {
+        "delay line": components([ago(k, bits) for k in range(n)]),
+        "ladder": components([ago(0, bits), *rungs]),
+    }

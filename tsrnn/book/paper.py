@@ -68,6 +68,12 @@ def published(curriculum: str, task: str, quantity: str, n: int | None = None) -
     return None if rows.empty else float(rows["value"].iloc[0])
 
 
+def means(task: str, quantity: str, largest: float = np.inf) -> pd.DataFrame:
+    """The rows of `PUBLISHED` with a quantity, up to a largest N."""
+    p = PUBLISHED
+    return p[(p["task"] == task) & (p["quantity"] == quantity) & (p["N"] <= largest)].sort_values("N")
+
+
 @dataclass(frozen=True)
 class Published:
     """A published value, or a difference of two: known to ± `error`, from "data" or a "plot"."""

@@ -1,8 +1,12 @@
 """Colours and style of every figure: one colour per curriculum and task, readable on light and dark pages."""
 
+from typing import Any
+
 import matplotlib as mpl
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart: a hue per curriculum, a shade per task.
@@ -22,6 +26,8 @@ NAMES = {
     "sliding": "sliding",
     "single_nocurr": "no curriculum",
 }
+# How a published mean is known -> its shape, and how it is named
+SHAPES = {"data": ("D", "published"), "plot": ("s", "from a plot")}
 # Contrast 4.5 to 1 on white and 4.1 to 1 on the dark theme's background
 INK = "#777777"
 
@@ -53,6 +59,7 @@ def use_style() -> None:
             "axes.spines.right": False,
             "axes.titlelocation": "left",
             "axes.titlesize": "medium",
+            "figure.labelsize": "medium",
             "figure.constrained_layout.use": True,
             "figure.figsize": (6, 3.4),  # fills a page's column, and can be read on a phone
             "svg.fonttype": "none",  # text stays text: sharp, searchable
@@ -82,3 +89,35 @@ def whole_numbers(axis: Axis) -> None:
 def legend_above(axes: Axes, ncols: int = 2) -> None:
     """A legend where no line can run through it."""
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=ncols)
+
+
+def lines(ax: Axes, values: pd.Series, task: str, style: str = ".-", more: str = "", **look: Any) -> None:
+    """A line for each network, in the colour of its kind, which the legend names once.
+
+    Args:
+        values: by curriculum, number, and last what is along x, such as N. NaN are left out.
+        style: as matplotlib writes it.
+        more: what the legend adds to the name of the kind.
+        look: of all lines, as for matplotlib.
+    """
+    for kind, networks in values.dropna().groupby("curriculum"):
+        for i, (_, line) in enumerate(networks.groupby("number")):
+            x, name = line.index.get_level_values(-1), None if i else NAMES[str(kind)] + more
+            ax.plot(x, line, style, color=colour(str(kind), task), label=name, **look)
+
+
+def marks(ax: Axes, means: pd.DataFrame, more: str = "") -> None:
+    """Published means (`paper.means`) against N, open: diamonds where they are exact, squares from a plot."""
+    for about, points in means.groupby(["curriculum", "task", "mark"]):
+        kind, task, mark = map(str, about)
+        shape, how = SHAPES[mark]
+        ax.plot(
+            points["N"], points["value"], shape, ms=7, mfc="none", zorder=3, color=colour(kind, task),
+            label=f"{NAMES[kind]}{more}, {how}",
+        )  # fmt: skip
+
+
+def legend_of_all(fig: Figure, ncols: int = 2) -> None:
+    """One legend above all panels of a figure, which names everything once."""
+    found = {label: h for ax in fig.axes for h, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    fig.legend(found.values(), found.keys(), loc="outside upper left", ncols=ncols)

@@ -24,7 +24,7 @@ def figure(nets: Networks, shares: pd.DataFrame) -> Figure:
         nets: the standard networks for one task.
         shares: of all networks, the rows of `mechanisms.measured`.
     """
-    p, by = nets.promotions, ["kind", "number", "N"]
+    p, by = nets.promotions, ["curriculum", "number", "N"]
     tau = p[p["measure"] == "tau"].groupby(["curriculum", "number", "N_max"])["value"].mean().rename_axis(by)
     rows = shares[(shares["task"] == nets.task) & (shares["variant"] == "")]
     ladder = 100 * rows.groupby(["curriculum", "number", "N"])["ladder"].mean().dropna().rename_axis(by)
@@ -43,14 +43,11 @@ def figure(nets: Networks, shares: pd.DataFrame) -> Figure:
 
 
 def draw(ax: Axes, task: str, ours: pd.Series, theirs: pd.DataFrame) -> None:
-    """A line per network (`ours` by kind, number and N), open squares for the published values."""
+    """A line per network (`ours` by curriculum, number and N), open squares for the published values."""
+    plotting.lines(ax, ours[ours.index.isin(KINDS, level="curriculum")], task, ms=3, lw=1)
     for kind in KINDS:
-        colour, mine = plotting.colour(kind, task), ours[ours.index.get_level_values("kind") == kind]
-        ax.plot([], [], color=colour, label=plotting.NAMES[kind])
-        for _, line in mine.groupby("number"):
-            ax.plot(line.index.get_level_values("N"), line, ".-", ms=3, lw=1, color=colour)
         marks = theirs[theirs["curriculum"] == kind]
-        ax.plot(marks["N"], marks["value"], "s", ms=6, mfc="none", color=colour)
+        ax.plot(marks["N"], marks["value"], "s", ms=6, mfc="none", color=plotting.colour(kind, task))
     ax.plot([], [], "s", ms=6, mfc="none", color=plotting.INK, label="published")
     if len(ours):
         ax.set_xlim(0, 1.05 * ours.index.get_level_values("N").max())

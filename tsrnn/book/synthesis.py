@@ -11,6 +11,7 @@ from tsrnn.analysis.interventions import epsilon_half
 from tsrnn.book import paper
 from tsrnn.book.effects import KINDS, Networks, of_measure, per_network
 from tsrnn.book.mechanisms import LIMIT
+from tsrnn.book.sentences import order
 
 # What is drawn: measure -> what it asks, and its axis
 PANELS = {
@@ -104,14 +105,6 @@ def figure(
     return fig
 
 
-def order(table: pd.DataFrame, name: str) -> int:
-    """1 if every multi-head network has more of a measure than any single-head one, -1 if less, else 0."""
-    multi, single = (of(table, name, kind) for kind in KINDS)
-    if multi.empty or single.empty:
-        return 0
-    return int(multi.min() > single.max()) - int(multi.max() < single.min())
-
-
 def of(table: pd.DataFrame, name: str, kind: str) -> pd.Series:
     """A measure of the networks of a kind."""
     return table.loc[(table["measure"] == name) & (table["curriculum"] == kind), "value"].dropna()
@@ -128,6 +121,9 @@ def sentences(table: pd.DataFrame) -> dict[str, str]:
     names = (*PANELS, "change", "slow_change")
     multi, single = ({name: of(table, name, kind) for name in names} for kind in KINDS)
     ladder = (bool(multi["ladder"].min() > RUNGS), bool(single["ladder"].max() > RUNGS))
+
+    def apart(name: str) -> int:
+        return order(*(of(table, name, kind).to_list() for kind in KINDS))
 
     def turned(name: str, kind: dict[str, pd.Series]) -> str:
         return paper.in_how_many(list(kind[name]), "grew", "fell")
@@ -148,7 +144,7 @@ def sentences(table: pd.DataFrame) -> dict[str, str]:
             -1: "How slow the activity is does not tell who remembers better: it is slower in single-head "
             "networks",
             0: "How slow the activity is does not tell the kinds apart",
-        }[order(table, "tau_net")]
+        }[apart("tau_net")]
         + f" (median τ_net {fine(multi['tau_net'])} steps in multi-head, {fine(single['tau_net'])} in "
         "single-head networks)",
         "holds": {
@@ -166,13 +162,13 @@ def sentences(table: pd.DataFrame) -> dict[str, str]:
             -1: "Relative to the size of their weights, single-head networks stand more noise",
             0: "Relative to the size of their weights, the noise that they stand does not tell the kinds "
             "apart",
-        }[order(table, "half")]
+        }[apart("half")]
         + f" (ε½ {fine(multi['half'])} against {fine(single['half'])}). As steps of the same size, "
         + {
             1: "multi-head networks stand more of it, too",
             -1: "single-head networks stand more of it",
             0: "the two kinds overlap",
-        }[order(table, "step")],
+        }[apart("step")],
     }
 
 
