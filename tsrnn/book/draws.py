@@ -1,20 +1,47 @@
 """How much τ_net hangs on the draw of the bits: what simulations with other draws of p say of one network."""
 
+import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.figure import Figure
 
-from tsrnn.book import paper
+from tsrnn.book import paper, plotting
 from tsrnn.book.effects import BY_SIMULATION, KINDS
 
 
-def table(promotions: pd.DataFrame, n: int) -> pd.DataFrame:
-    """What was measured by simulation at N = n.
+def table(promotions: pd.DataFrame) -> pd.DataFrame:
+    """What was measured by simulation.
 
     Returns:
-        Columns curriculum, number, measure (of `effects.BY_SIMULATION`), simulation (from 1), value.
+        Columns curriculum, number, N, measure (of `effects.BY_SIMULATION`), simulation (from 1), value.
     """
-    p = promotions[promotions["measure"].isin(BY_SIMULATION) & (promotions["N"] == n)]
+    p = promotions[promotions["measure"].isin(BY_SIMULATION)]
     p = p.assign(simulation=p["index"] + 1, measure=p["measure"].astype(str))
-    return p[["curriculum", "number", "measure", "simulation", "value"]].reset_index(drop=True)
+    return p[["curriculum", "number", "N", "measure", "simulation", "value"]].reset_index(drop=True)
+
+
+def figure(table: pd.DataFrame, task: str) -> Figure:
+    """Median τ_net against N: a line for each simulation, the mean over networks, where there are several."""
+    import seaborn  # here, not above: it takes a second
+
+    medians = table[table["measure"] == "tau_net_median"]
+    networks = medians.groupby(["curriculum", "N"])["number"].transform("nunique")
+    fig, ax = plt.subplots(figsize=(6, 3.2))
+    seaborn.lineplot(
+        medians[networks > 1].assign(kind=lambda d: d["curriculum"].map(plotting.NAMES)), ax=ax,
+        x="N", y="value", hue="kind", style="simulation", markers=True, markersize=7, errorbar=None,
+        palette={plotting.NAMES[kind]: plotting.colour(kind, task) for kind in KINDS},
+    )  # fmt: skip
+    ax.set(xlabel="N solved", ylabel="median τ_net (steps)", ylim=(0, None))
+    handles, labels = ax.get_legend_handles_labels()
+    ax.get_legend().remove()
+    shown = {
+        label: h for h, label in zip(handles, labels, strict=True) if label not in ("kind", "simulation")
+    }
+    for label in shown.keys() - set(plotting.NAMES.values()):
+        shown[label].set(color=plotting.INK)  # black cannot be seen on the dark page
+    names = [f"simulation {label}" if label.isdigit() else label for label in shown]
+    fig.legend(list(shown.values()), names, loc="outside upper left", ncols=3)
+    return fig
 
 
 def sentences(table: pd.DataFrame, task: str, n: int) -> dict[str, str]:
@@ -25,6 +52,7 @@ def sentences(table: pd.DataFrame, task: str, n: int) -> dict[str, str]:
         in how many simulations single-head activity is the slower; `published`: whether the published mean
         is within the range.
     """
+    table = table[table["N"] == n]
     found = {f"{measure}_{kind}": ranged(table, measure, kind) for measure in BY_SIMULATION for kind in KINDS}
     medians = table[table["measure"] == "tau_net_median"]
     by = medians.groupby(["simulation", "curriculum"])["value"].agg(["min", "max"]).unstack()
