@@ -29,11 +29,12 @@ def figure(table: pd.DataFrame, task: str) -> Figure:
     seaborn.lineplot(
         medians[networks > 1].assign(kind=lambda d: d["curriculum"].map(plotting.NAMES)), ax=ax,
         x="N", y="value", hue="kind", style="simulation", markers=True, markersize=7, errorbar=None,
-        palette={plotting.NAMES[kind]: plotting.colour(kind, task) for kind in KINDS},
+        palette={plotting.NAMES[kind]: plotting.colour(kind, task) for kind in KINDS}
     )  # fmt: skip
     ax.set(xlabel="N solved", ylabel="median τ_net (steps)", ylim=(0, None))
     handles, labels = ax.get_legend_handles_labels()
-    ax.get_legend().remove()
+    if legend := ax.get_legend():
+        legend.remove()
     shown = {
         label: h for h, label in zip(handles, labels, strict=True) if label not in ("kind", "simulation")
     }
