@@ -1,11 +1,14 @@
 """The command line: published flags, and bad input refused in one line before any work."""
 
 import json
+import os
+import subprocess
 import sys
 
 import pytest
 import typer
 
+import tsrnn
 from tsrnn import recurrence
 from tsrnn.cli import app, main
 
@@ -43,7 +46,7 @@ BAD = {
     ("-n", "0"): "network number = 0: choose 1",
     ("-s", "-1"): "seed = -1: choose 0",
     ("--max-epochs", "0"): "max epochs = 0",
-    ("--device", "tpu"): "unknown device 'tpu': choose cpu or cuda",
+    ("--device", "tpu"): "unknown device 'tpu': choose cpu, cuda or mps",
     ("--precision", "float16"): "unknown precision 'float16': choose one of float32, bfloat16",
     ("--from", "there/rnn_N2_N9.safetensors"): "no file there/rnn_N2_N9.safetensors",
     ("--from", "there/rnn_N2_N9"): "no file there/rnn_N2_N9",
@@ -135,6 +138,38 @@ def test_networks_are_listed_measured_and_verified(tmp_path, command):
     assert f"{name}: complete" in command("analyse", *base)[1]
     code, _, errors = command("zoo", "verify", "single_dms_network_1", *base)
     assert code == 2 and f"networks there: {name}" in errors
+
+
+# Prints what of these was loaded, when it ends in whatever way
+LIGHT = """
+import atexit, sys
+atexit.register(lambda: print({"torch", "pandas", "numpy"} & sys.modules.keys()))
+import tsrnn
+from tsrnn.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "completed", "expected"),
+    [
+        (["--version"], None, f"tsrnn {tsrnn.__version__}\n"),
+        (["train", "--max-m", "3"], None, ""),
+        ([], "tsrnn analyse single_dms", "single_dms_network_1\nsingle_dms_network_2"),
+        ([], "tsrnn evaluate --cu", "--curriculum_type\n--curriculum"),
+    ],
+)
+def test_the_shell_does_not_wait_for_torch(arguments, completed, expected, tmp_path):
+    (tmp_path / "single_dms_network_1").mkdir()
+    (tmp_path / "single_dms_network_2").mkdir()
+    environment = os.environ | {"TSRNN_ZOO": str(tmp_path)}
+    if completed:
+        last = str(len(completed.split()) - 1)
+        environment |= {"_TSRNN_COMPLETE": "complete_bash", "COMP_WORDS": completed, "COMP_CWORD": last}
+    done = subprocess.run(
+        [sys.executable, "-c", LIGHT, *arguments], env=environment, capture_output=True, text=True
+    )
+    assert done.stdout.startswith(expected) and done.stdout.endswith("set()\n"), done
 
 
 def test_every_published_flag_is_there():

@@ -1,4 +1,8 @@
-"""The command line: one function for each command."""
+"""The command line: one function for each command.
+
+What a command needs is imported in its function: torch and pandas take two seconds, and `tsrnn --help`, a
+misspelt option and the shell's completion need neither.
+"""
 
 import errno
 import secrets
@@ -7,28 +11,21 @@ import warnings
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
-from tsrnn import InputError, WorkError, evaluation, probes, retraining, training, zoo
-from tsrnn.config import TrainConfig
-from tsrnn.files import is_plain, is_there
-from tsrnn.folders import check_count, is_held, is_new, number_and_seed
+import tsrnn
+from tsrnn import InputError, WorkError
 from tsrnn.inputs import integer
-from tsrnn.model import check_device
-from tsrnn.names import folder_name
-from tsrnn.recurrence import bfloat16_gains
-from tsrnn.replay import TOLERANCES, replay
-from tsrnn.runs import recorded_config
-from tsrnn.tasks import get_task
+
+if TYPE_CHECKING:
+    from tsrnn.config import TrainConfig
 
 app = typer.Typer(
     help="Train, measure and list the recurrent networks of 'Emergent mechanisms for long timescales depend "
     "on training curriculum and affect performance in memory tasks' (ICLR 2024).",
     rich_markup_mode=None,  # which swallows every [default: ...]
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -71,11 +68,37 @@ BasePath = Annotated[
         help="Folder of networks. [default: trained_models]",
     ),
 ]
+
+
+def there(context: typer.Context, incomplete: str) -> list[str]:
+    """The networks that the shell completes a name with."""
+    from tsrnn.names import default_base_path, network_folders
+
+    base = context.params.get("base_path") or default_base_path()
+    return [folder.name for folder in network_folders(base) if folder.name.startswith(incomplete)]
+
+
 Networks = Annotated[
-    list[str] | None, typer.Argument(help="Names of network folders. [default: all in the base path]")
+    list[str] | None,
+    typer.Argument(help="Names of network folders. [default: all in the base path]", autocompletion=there),
 ]
-Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda or mps.")]
 Number = Annotated[int, typer.Option("-n", "--network_number", help="Number in the folder's name.")]
+
+
+def show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"tsrnn {tsrnn.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """What comes before a command."""
 
 
 @app.command()
@@ -181,6 +204,11 @@ def train(
 
     Example: tsrnn train -c cumulative -t parity -s 1 --max-n 10
     """
+    from tsrnn import training
+    from tsrnn.config import TrainConfig
+    from tsrnn.folders import check_count, number_and_seed
+    from tsrnn.recurrence import bfloat16_gains
+
     base = base_of(base_path)
     values: dict[str, Any] = {
         "curriculum": curriculum_type,
@@ -211,7 +239,7 @@ def train(
 
     is_chosen = False
 
-    def chosen() -> list[TrainConfig]:
+    def chosen() -> "list[TrainConfig]":
         """With its number and seed, of a run that goes on or of a new one."""
         nonlocal config, is_chosen
         if network_number is None:
@@ -257,6 +285,11 @@ def evaluate(
 
     Example: tsrnn evaluate -c cumulative -t parity -n 1 --n-max 10
     """
+    from tsrnn import evaluation, zoo
+    from tsrnn.files import is_plain
+    from tsrnn.names import folder_name
+    from tsrnn.tasks import get_task
+
     base, name = base_of(base_path), folder_name(curriculum_type, task, network_number, variant)
     get_task(task)
     if not is_plain(name):
@@ -285,6 +318,8 @@ def numbers_of(text: str) -> tuple[int, ...]:
 
 def base_of(base_path: Path | None) -> Path:
     """The folder of networks. Raises InputError if it is, or lies in, something else than a folder."""
+    from tsrnn import zoo
+
     base = base_path or zoo.default_base_path()
     try:
         is_something_else = base.exists() and not base.is_dir()
@@ -297,6 +332,9 @@ def base_of(base_path: Path | None) -> Path:
 
 def seed_of(folder: Path, seed: int | None) -> int:
     """The seed that was given, or else that of the run in this folder, or else a new one."""
+    from tsrnn.folders import is_new
+    from tsrnn.runs import recorded_config
+
     recorded = recorded_config(folder) if seed is None and not is_new(folder) else None
     if recorded is not None:
         return recorded.seed
@@ -308,6 +346,8 @@ def folders_of(networks: list[str] | None, base_path: Path | None) -> list[Path]
 
     Raises InputError if there is no such network, or none at all.
     """
+    from tsrnn import zoo
+
     base = base_of(base_path)
     there = {folder.name: folder for folder in zoo.network_folders(base)}
     for name in networks or []:
@@ -323,6 +363,8 @@ def folders_of(networks: list[str] | None, base_path: Path | None) -> list[Path]
 
 def has_settings(folder: Path) -> bool:
     """Whether it is the folder of a run. So is one that we may not look into: what reads it says so."""
+    from tsrnn.files import is_there
+
     try:
         return is_there(folder / "config.json")
     except (InputError, OSError):
@@ -331,6 +373,9 @@ def has_settings(folder: Path) -> bool:
 
 def free_folders_of(networks: list[str] | None, base_path: Path | None) -> list[Path]:
     """As `folders_of`; of all, those in use by another process or damaged are left out, and named."""
+    from tsrnn.folders import is_held
+    from tsrnn.runs import recorded_config
+
     found = []
     for folder in folders_of(networks, base_path):
         try:
@@ -358,6 +403,8 @@ def analyse(
 
     Example: tsrnn analyse cumulative_parity_network_1
     """
+    from tsrnn import probes, zoo
+
     for folder in free_folders_of(networks, base_path):
         added = probes.add_missing(folder)
         complete = "complete" if zoo.checkpoints(folder) else "it keeps no checkpoint yet: nothing to measure"
@@ -387,6 +434,9 @@ def retrain(
 
     Example: tsrnn retrain single_parity_network_1 --start 10 --on 10 --on 12 --on 14 --epochs 1
     """
+    from tsrnn import retraining
+    from tsrnn.model import check_device
+
     folders, ns = free_folders_of(networks, base_path), on or range(16, 47)
     check_device(device)
     for folder in folders:
@@ -398,7 +448,7 @@ def retrain(
 
 @app.command("replay")
 def replay_networks(
-    networks: Annotated[list[str], typer.Argument(help="Names of network folders.")],
+    networks: Annotated[list[str], typer.Argument(help="Names of network folders.", autocompletion=there)],
     epochs: Annotated[int, typer.Option(help="How many, from the first on.")] = 2,
     base_path: BasePath = None,
 ) -> None:
@@ -409,6 +459,8 @@ def replay_networks(
 
     Example: tsrnn replay single_parity_network_1
     """
+    from tsrnn.replay import TOLERANCES, replay
+
     failed = False
     for folder in folders_of(networks, base_path):
         table = replay(folder, epochs)
@@ -440,6 +492,8 @@ def list_zoo(context: typer.Context, base_path: BasePath = None) -> None:
     if context.invoked_subcommand:
         context.obj = base_path
         return
+    from tsrnn import zoo
+
     base = base_of(base_path)
     table = zoo.index(base)
     if table.empty:
@@ -459,6 +513,8 @@ def verify(
     Exit code 1 if a file is damaged, or an accuracy is more than 5 standard errors away from what was
     recorded, or none was.
     """
+    from tsrnn import evaluation
+
     failed, batches = False, integer("batches", batches, 1, 10**5)
     for folder in folders_of(networks, base_path or context.obj):
         try:
@@ -470,7 +526,7 @@ def verify(
         if table.empty:
             typer.echo(f"ok  {folder.name}: all files as saved; it keeps no checkpoint")
         for name, rows in table.groupby("checkpoint", sort=False):
-            worst = rows.iloc[rows["z"].abs().fillna(np.inf).argmax()]
+            worst = rows.iloc[rows["z"].abs().fillna(float("inf")).argmax()]
             far = not abs(worst["z"]) <= 5  # nor is it good if nothing was recorded
             failed |= far
             typer.echo(

@@ -297,11 +297,13 @@ def check_finite(model: RecurrentNetwork) -> None:
 
 
 def check_device(device: str) -> None:
-    """Raise InputError unless `device` is cpu, or cuda with one present."""
-    if not isinstance(device, str) or (device != "cpu" and not device.startswith("cuda")):
-        raise InputError(f"unknown device {device!r}: choose cpu or cuda")
+    """Raise InputError unless `device` is cpu, or cuda or mps (of an Apple processor) with one present."""
+    if not isinstance(device, str) or (device not in ("cpu", "mps") and not device.startswith("cuda")):
+        raise InputError(f"unknown device {device!r}: choose cpu, cuda or mps")
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise InputError(f"device {device!r}: no CUDA device is available here; use cpu")
+    if device == "mps" and not torch.backends.mps.is_available():
+        raise InputError("device 'mps': torch has no Apple GPU here; use cpu")
 
 
 def leaky(model: Network, what: str) -> LeakyRNN:
