@@ -11,11 +11,10 @@ from tsrnn import InputError, zoo
 from tsrnn.batches import draw_batches
 from tsrnn.config import TrainConfig
 from tsrnn.curriculum import LARGEST_N
-from tsrnn.evaluation import check_one
 from tsrnn.files import is_there, read_table, write_table
 from tsrnn.folders import hold
 from tsrnn.inputs import integer, integers
-from tsrnn.model import RecurrentNetwork, check_device
+from tsrnn.model import RecurrentNetwork, check_device, check_one
 from tsrnn.names import largest_n
 from tsrnn.progress import progress_bar
 from tsrnn.runs import Run, begin, records

@@ -195,7 +195,9 @@ def load_checkpoint(path: str | Path, run: TrainConfig | None = None) -> Recurre
         raise InputError(f"{path} is not a tsrnn checkpoint: {first_line(error)}") from error
     if run is not None:
         check_same(path, {"task": about["task"], **vars(architecture)}, vars(run))
-    return assemble(architecture, tensors, ns, path)
+    model = assemble(architecture, tensors, ns, path)
+    model.task = about["task"]
+    return model
 
 
 def check_same(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
@@ -251,7 +253,10 @@ def load_published(path: str | Path) -> RecurrentNetwork:
         raise InputError(
             f"{path} is not a checkpoint in the published format: {type(error).__name__} {first_line(error)}"
         ) from error
-    return assemble(architecture, tensors, list(ns), path)
+    model = assemble(architecture, tensors, list(ns), path)
+    named = re.search(f"_({'|'.join(tasks.TASKS)})_", path.parent.name)
+    model.task = named[1] if named else ""
+    return model
 
 
 def assemble(
