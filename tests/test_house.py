@@ -19,6 +19,7 @@ tsrnn.batches tsrnn.folders tsrnn.evaluation
 tsrnn.analysis tsrnn.analysis.noise tsrnn.analysis.statistics tsrnn.analysis.simulate
 tsrnn.analysis.connectivity
 tsrnn.analysis.fits tsrnn.analysis.timescales tsrnn.analysis.dimensionality
+tsrnn.analysis.recordings
 tsrnn.analysis.measure tsrnn.analysis.interventions tsrnn.analysis.decoding
 tsrnn.training
 tsrnn.probes tsrnn.retraining tsrnn.replay

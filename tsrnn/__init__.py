@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tsrnn.analysis.recordings import timescales_of as timescales_of
     from tsrnn.catalogue import list_models as list_models
     from tsrnn.catalogue import load as load
     from tsrnn.gated import GatedRNN as GatedRNN
@@ -33,6 +34,7 @@ class WorkError(RuntimeError):
 TOP = {
     "load": "tsrnn.catalogue",
     "list_models": "tsrnn.catalogue",
+    "timescales_of": "tsrnn.analysis.recordings",
     "LeakyRNN": "tsrnn.model",
     "GatedRNN": "tsrnn.gated",
 }
