@@ -19,11 +19,12 @@ tsrnn.batches tsrnn.folders tsrnn.evaluation
 tsrnn.analysis tsrnn.analysis.noise tsrnn.analysis.statistics tsrnn.analysis.simulate
 tsrnn.analysis.connectivity
 tsrnn.analysis.fits tsrnn.analysis.timescales tsrnn.analysis.dimensionality
-tsrnn.analysis.recordings
+tsrnn.analysis.recordings tsrnn.card
 tsrnn.analysis.measure tsrnn.analysis.interventions tsrnn.analysis.decoding
 tsrnn.training
 tsrnn.probes tsrnn.retraining tsrnn.replay
-tsrnn.book tsrnn.book.plotting tsrnn.book.paper tsrnn.book.effects tsrnn.book.claims tsrnn.book.toy
+tsrnn.book tsrnn.book.copies
+tsrnn.book.plotting tsrnn.book.paper tsrnn.book.effects tsrnn.book.claims tsrnn.book.toy
 tsrnn.book.live tsrnn.book.mechanisms tsrnn.book.grid
 tsrnn.book.explore tsrnn.book.start tsrnn.book.synthesis
 tsrnn.book.others tsrnn.book.draws

@@ -1,5 +1,7 @@
 """The trained networks by name: list them, find one, load it."""
 
+import warnings
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -7,9 +9,11 @@ import pandas as pd
 
 from tsrnn import InputError, tasks, zoo
 from tsrnn.curriculum import CURRICULA, LARGEST_N
+from tsrnn.files import is_there
 from tsrnn.inputs import choice, integer
 from tsrnn.model import RecurrentNetwork, check_device
 from tsrnn.names import CHECKPOINT, default_base_path, largest_n, network_folders
+from tsrnn.schemas import TABLES
 
 
 def list_models(
@@ -98,3 +102,24 @@ def load(
     """
     check_device(device)
     return zoo.load_any(find_checkpoint(network, n, base_path)).to(device)
+
+
+def gathered(table: str, folders: Sequence[Path]) -> pd.DataFrame:
+    """A table of these networks as one: "networks" itself (as `list_models`), or one that `zoo.gather` knows.
+
+    Networks without it are left out, with a warning. Raises InputError if none has it, or there is no such
+    table.
+    """
+    choice("table", table, ["networks", *(Path(file).stem for file in TABLES)])
+    rows = pd.DataFrame([zoo.row_of(folder) for folder in folders], columns=zoo.INDEX_COLUMNS)
+    if table == "networks":
+        return rows
+    [file] = [file for file in TABLES if Path(file).stem == table]
+    has = [is_there(folder / file) for folder in folders]
+    for folder, found in zip(folders, has, strict=True):
+        if not found and any(has):
+            warnings.warn(f"left out: {folder.name} has no {file}", stacklevel=2)
+    each = [rows.iloc[[i]] for i in range(len(rows)) if has[i] or not any(has)]
+    bases = [folder.parent for i, folder in enumerate(folders) if has[i] or not any(has)]
+    tables = [zoo.gather(row, base, table) for row, base in zip(each, bases, strict=True)]
+    return pd.concat(tables, ignore_index=True)

@@ -5,11 +5,11 @@ misspelt option and the shell's completion need neither.
 """
 
 import errno
+import json
 import secrets
 import sys
 import warnings
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -80,7 +80,7 @@ def there(context: typer.Context, incomplete: str) -> list[str]:
 
 Networks = Annotated[
     list[str] | None,
-    typer.Argument(help="Names of network folders. [default: all in the base path]", autocompletion=there),
+    typer.Argument(help="Names or paths of networks. [default: all in the base path]", autocompletion=there),
 ]
 Device = Annotated[str, typer.Option(help="cpu, cuda or mps.")]
 Number = Annotated[int, typer.Option("-n", "--network_number", help="Number in the folder's name.")]
@@ -265,6 +265,13 @@ def train(
 
 @app.command()
 def evaluate(
+    network: Annotated[
+        str | None,
+        typer.Argument(
+            help="Name or path of a network, or path of a checkpoint. [default: by -c, -t, -n, --variant]",
+            autocompletion=there,
+        ),
+    ] = None,
     curriculum_type: Curriculum = "cumulative",
     task: TaskName = "parity",
     network_number: Number = 1,
@@ -283,26 +290,32 @@ def evaluate(
 ) -> None:
     """Measure the accuracy of a trained network for every N, on fresh sequences.
 
-    Example: tsrnn evaluate -c cumulative -t parity -n 1 --n-max 10
+    Example: tsrnn evaluate cumulative_parity_network_1 --n-max 10
     """
-    from tsrnn import evaluation, zoo
+    from tsrnn import catalogue, evaluation, zoo
     from tsrnn.files import is_plain
     from tsrnn.names import folder_name
     from tsrnn.tasks import get_task
 
-    base, name = base_of(base_path), folder_name(curriculum_type, task, network_number, variant)
-    get_task(task)
-    if not is_plain(name):
-        raise InputError(f"{name[:100]!r} is not the name of a network's folder")
-    folder = base / name
-    if n_max is None and n_min is not None:
-        raise InputError(f"n-min = {n_min}: give --n-max as well, the largest N of the checkpoint")
-    if n_max is None:
-        n_min, n_max = zoo.last_checkpoint(folder)
-    elif n_min is None:
-        n_min = n_max if curriculum_type.startswith("single") else 2
-    network = zoo.load_model(curriculum_type, task, network_number, n_min, n_max, base, variant)
-    table = evaluation.accuracy(network, task, batches=batches, seed=seed)
+    base = base_of(base_path)
+    if network is not None:
+        if n_min is not None:
+            raise InputError(f"n-min = {n_min}: leave it out, of {network[:100]} n-max is enough")
+        model = catalogue.load(network, n_max, base)
+        task = model.task or task
+    else:
+        name = folder_name(curriculum_type, task, network_number, variant)
+        get_task(task)
+        if not is_plain(name):
+            raise InputError(f"{name[:100]!r} is not the name of a network's folder")
+        if n_max is None and n_min is not None:
+            raise InputError(f"n-min = {n_min}: give --n-max as well, the largest N of the checkpoint")
+        if n_max is None:
+            n_min, n_max = zoo.last_checkpoint(base / name)
+        elif n_min is None:
+            n_min = n_max if curriculum_type.startswith("single") else 2
+        model = zoo.load_model(curriculum_type, task, network_number, n_min, n_max, base, variant)
+    table = evaluation.accuracy(model, task, batches=batches, seed=seed)
     typer.echo(
         table[["N", "accuracy", "sequences"]].to_string(index=False, formatters={"accuracy": "{:.2%}".format})
     )
@@ -342,23 +355,20 @@ def seed_of(folder: Path, seed: int | None) -> int:
 
 
 def folders_of(networks: list[str] | None, base_path: Path | None) -> list[Path]:
-    """The folders of these networks, or of all that are ours.
+    """The folders of these networks, by name or path, or of all that are ours.
 
     Raises InputError if there is no such network, or none at all.
     """
-    from tsrnn import zoo
+    from tsrnn.catalogue import find
+    from tsrnn.names import network_folders
 
     base = base_of(base_path)
-    there = {folder.name: folder for folder in zoo.network_folders(base)}
-    for name in networks or []:
-        if name not in there:
-            near = list(there) if len(there) <= 8 else get_close_matches(name, there, 8, 0.3)
-            those = f"networks there: {', '.join(near) or 'none like it'} ({len(there)} in all)"
-            raise InputError(f"no network {name[:100]} in {base}; {those}")
-    ours = [name for name, folder in there.items() if has_settings(folder)]
-    if not networks and not ours:
+    if networks:
+        return list(dict.fromkeys(find(network, base) for network in networks))
+    ours = [folder for folder in network_folders(base) if has_settings(folder)]
+    if not ours:
         raise InputError(f"no trained networks in {base}: make some with `tsrnn train`")
-    return [there[name] for name in dict.fromkeys(networks or ours)]
+    return ours
 
 
 def has_settings(folder: Path) -> bool:
@@ -448,7 +458,7 @@ def retrain(
 
 @app.command("replay")
 def replay_networks(
-    networks: Annotated[list[str], typer.Argument(help="Names of network folders.", autocompletion=there)],
+    networks: Annotated[list[str], typer.Argument(help="Names or paths of networks.", autocompletion=there)],
     epochs: Annotated[int, typer.Option(help="How many, from the first on.")] = 2,
     base_path: BasePath = None,
 ) -> None:
@@ -482,13 +492,48 @@ def replay_networks(
         raise typer.Exit(1)
 
 
-zoo_app = typer.Typer(help="List the trained networks; `tsrnn zoo verify` checks them.")
+@app.command()
+def export(
+    table: Annotated[
+        str,
+        typer.Argument(help="networks, history, promotions, robustness, readouts or retraining."),
+    ],
+    networks: Networks = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option("--csv", parser=path_of, metavar="PATH", help="File to write. [default: shown here]"),
+    ] = None,
+    base_path: BasePath = None,
+) -> None:
+    """Write what was measured of many networks as one table, in CSV.
+
+    A row says of which network it is. Networks that have no such table are left out, and named.
+
+    Example: tsrnn export history --csv history.csv
+    """
+    from tsrnn import catalogue
+    from tsrnn.files import write_atomically
+
+    folders = folders_of(networks, base_path)
+    found = catalogue.gathered(table, folders)
+    content = found.to_csv(index=False)
+    if csv is None:
+        typer.echo(content, nl=False)
+    else:
+        write_atomically(csv, content.encode())
+        typer.echo(f"{len(found)} rows in {csv}")
+
+
+zoo_app = typer.Typer(
+    help="List the trained networks; `tsrnn zoo show` tells all of one, `tsrnn zoo verify` checks them."
+)
 app.add_typer(zoo_app, name="zoo")
+Json = Annotated[bool, typer.Option("--json", help="As JSON, with all that is known.")]
 
 
 @zoo_app.callback(invoke_without_command=True)
-def list_zoo(context: typer.Context, base_path: BasePath = None) -> None:
-    """List the trained networks: how far each came, in how many epochs. `verify` checks them."""
+def list_zoo(context: typer.Context, as_json: Json = False, base_path: BasePath = None) -> None:
+    """List the trained networks: how far each came, in how many epochs, and the N that it kept."""
     if context.invoked_subcommand:
         context.obj = base_path
         return
@@ -498,7 +543,31 @@ def list_zoo(context: typer.Context, base_path: BasePath = None) -> None:
     table = zoo.index(base)
     if table.empty:
         raise InputError(f"no trained networks in {base}: make some with `tsrnn train`")
-    typer.echo(table.to_string(index=False, formatters={"minutes": "{:.1f}".format}))
+    if as_json:
+        typer.echo(table.to_json(orient="records", indent=2))
+        return
+    kept = zoo.kept(table, base).groupby("network", sort=False)["N"]
+    table["checkpoints"] = table["network"].map(kept.agg(lambda ns: ", ".join(map(str, ns)))).fillna("")
+    columns = ["network", "solved N", "epochs", "minutes", "profile", "checkpoints"]
+    typer.echo(table[columns].to_string(index=False, formatters={"minutes": "{:.1f}".format}))
+
+
+@zoo_app.command()
+def show(
+    context: typer.Context,
+    network: Annotated[str, typer.Argument(help="Name or path of a network.", autocompletion=there)],
+    as_json: Json = False,
+    base_path: BasePath = None,
+) -> None:
+    """Tell all of one network: settings, training, accuracy, how measured, licence, how to cite it.
+
+    Example: tsrnn zoo show cumulative_parity_network_1
+    """
+    from tsrnn.card import as_text, card
+
+    [folder] = folders_of([network], base_path or context.obj)
+    found = card(folder)
+    typer.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else as_text(found))
 
 
 @zoo_app.command()
