@@ -44,7 +44,8 @@ def card(folder: str | Path) -> dict[str, Any]:
     folder = Path(folder)
     config, promotions = records(folder)
     begun, row = read_json(folder / "config.json"), zoo.row_of(folder)
-    kind, units = KINDS[config.curriculum], "leaky" if not config.architecture().gated else config.model
+    kind = KINDS.get(config.curriculum, config.curriculum)
+    units = config.model if config.architecture().gated else "leaky"
     history = zoo.read_history(folder).query("promoted")
     kept = [checkpoint_row(path, promotions) for path in zoo.checkpoints(folder)]
     return {
@@ -110,7 +111,7 @@ def as_text(found: dict[str, Any]) -> str:
         wrapped(f"tsrnn {training['tsrnn']}, torch {training['torch']}, Python {training['python']}"),
         "",
         "History: the N solved, and in which epoch",
-        wrapped(", ".join(f"{row['N']} ({row['epoch']})" for row in found["history"]) or "none yet"),
+        wrapped(", ".join(f"{row['N']}\u00a0({row['epoch']})" for row in found["history"]) or "none yet"),
         "",
         "Checkpoints, and what was measured of them",
         checkpoints_text(found["checkpoints"]),
@@ -129,7 +130,8 @@ def as_text(found: dict[str, Any]) -> str:
 
 
 def wrapped(text: str) -> str:
-    return fill(text, WIDTH, initial_indent="  ", subsequent_indent="  ")
+    """In lines of at most 100 columns, which do not end at a space that does not break."""
+    return fill(text, WIDTH, initial_indent="  ", subsequent_indent="  ").replace("\u00a0", " ")
 
 
 def checkpoints_text(kept: list[dict[str, Any]]) -> str:

@@ -44,8 +44,9 @@ TaskName = Annotated[
     typer.Option(
         "-t",
         "--task",
-        help="parity (sum of the last N bits, modulo 2) or dms (is the last bit the same as the one N - 1 "
-        "steps before?).",
+        help="parity (sum of the last N bits, modulo 2), dms (is the last bit the same as the one N - 1 "
+        "steps before?), or file.py:name, a function of your own. (The file is run. Other commands know the "
+        "task by TSRNN_TASKS=file.py:name.)",
     ),
 ]
 
@@ -208,7 +209,9 @@ def train(
     from tsrnn.config import TrainConfig
     from tsrnn.folders import check_count, number_and_seed
     from tsrnn.recurrence import bfloat16_gains
+    from tsrnn.tasks import load_task
 
+    task = load_task(task)
     base = base_of(base_path)
     values: dict[str, Any] = {
         "curriculum": curriculum_type,
@@ -295,9 +298,9 @@ def evaluate(
     from tsrnn import catalogue, evaluation, zoo
     from tsrnn.files import is_plain
     from tsrnn.names import folder_name
-    from tsrnn.tasks import get_task
+    from tsrnn.tasks import get_task, load_task
 
-    base = base_of(base_path)
+    base, task = base_of(base_path), load_task(task)
     if network is not None:
         if n_min is not None:
             raise InputError(f"n-min = {n_min}: leave it out, of {network[:100]} n-max is enough")
@@ -514,6 +517,8 @@ def export(
     from tsrnn import catalogue
     from tsrnn.files import write_atomically
 
+    if csv is not None and not csv.parent.is_dir():
+        raise InputError(f"cannot write {csv}: there is no folder {csv.parent}; make it first")
     folders = folders_of(networks, base_path)
     found = catalogue.gathered(table, folders)
     content = found.to_csv(index=False)
