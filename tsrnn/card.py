@@ -106,7 +106,7 @@ def as_text(found: dict[str, Any]) -> str:
         *(f"  {name} = {value}" for name, value in settings.items()),
         "",
         "Training",
-        wrapped(f"{training['epochs']} epochs, {training['minutes']:.1f} minutes, on {training['device']}"),
+        wrapped(f"epochs: {training['epochs']}, in {training['minutes']:.1f} min, on {training['device']}"),
         wrapped(f"from {training['from']}; matrix products in {training['precision']}"),
         wrapped(f"tsrnn {training['tsrnn']}, torch {training['torch']}, Python {training['python']}"),
         "",

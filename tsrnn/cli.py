@@ -543,6 +543,7 @@ def list_zoo(context: typer.Context, as_json: Json = False, base_path: BasePath 
         context.obj = base_path
         return
     from tsrnn import zoo
+    from tsrnn.names import largest_n
 
     base = base_of(base_path)
     table = zoo.index(base)
@@ -551,8 +552,8 @@ def list_zoo(context: typer.Context, as_json: Json = False, base_path: BasePath 
     if as_json:
         typer.echo(table.to_json(orient="records", indent=2))
         return
-    kept = zoo.kept(table, base).groupby("network", sort=False)["N"]
-    table["checkpoints"] = table["network"].map(kept.agg(lambda ns: ", ".join(map(str, ns)))).fillna("")
+    kept = [zoo.checkpoints(base / network) for network in table["network"]]
+    table["checkpoints"] = [", ".join(str(largest_n(path)) for path in paths) for paths in kept]
     columns = ["network", "solved N", "epochs", "minutes", "profile", "checkpoints"]
     typer.echo(table[columns].to_string(index=False, formatters={"minutes": "{:.1f}".format}))
 

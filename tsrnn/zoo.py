@@ -443,14 +443,14 @@ def kept(networks: pd.DataFrame, base: str | Path) -> pd.DataFrame:
     """The checkpoints of some networks (rows of `index`, in the folder `base`).
 
     Returns:
-        Columns network, curriculum, number, N (the largest that it was trained on), path.
+        Columns curriculum, number, N (the largest that it was trained on), path.
     """
     rows = [
-        (row["network"], row["curriculum"], row["number"], largest_n(path), path)
+        (row["curriculum"], row["number"], largest_n(path), path)
         for _, row in networks.iterrows()
         for path in checkpoints(Path(base) / row["network"])
     ]
-    return pd.DataFrame(rows, columns=["network", "curriculum", "number", "N", "path"])
+    return pd.DataFrame(rows, columns=["curriculum", "number", "N", "path"])
 
 
 def last_checkpoint(folder: str | Path) -> tuple[int, int]:
