@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 
-from tsrnn import cli, files
+from tsrnn import cli, config, files
 from tsrnn.config import TrainConfig
 from tsrnn.files import read
 from tsrnn.training import train
@@ -61,8 +61,8 @@ def trained(trained_once: Path, tmp_path: Path) -> Path:
 SHORT = {"steps": 12, "test_batches": 3, "batch_size": 16, "measure_steps": 100, "promotion": 0.0}
 # As a program: python -c TSRNN train ...
 TSRNN = (
-    "from functools import partial; from tsrnn import cli; "
-    f"cli.TrainConfig = partial(cli.TrainConfig, **{SHORT!r}); cli.main()"
+    "from functools import partial; from tsrnn import cli, config, training; "
+    f"config.TrainConfig = partial(config.TrainConfig, **{SHORT!r}); cli.main()"
 )
 
 
@@ -71,7 +71,7 @@ def command(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., tuple[int, str, str]]:
     """A command of tsrnn with the short protocol: exit code, stdout, stderr."""
-    monkeypatch.setattr(cli, "TrainConfig", partial(TrainConfig, **SHORT))
+    monkeypatch.setattr(config, "TrainConfig", partial(TrainConfig, **SHORT))
 
     def run(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["tsrnn", *map(str, arguments)])

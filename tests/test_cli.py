@@ -1,13 +1,20 @@
 """The command line: published flags, and bad input refused in one line before any work."""
 
 import json
+import os
+import shutil
+import subprocess
 import sys
 
+import numpy as np
+import pandas as pd
 import pytest
 import typer
 
+import tsrnn
 from tsrnn import recurrence
 from tsrnn.cli import app, main
+from tsrnn.files import write, write_table
 
 
 def refused(capsys, monkeypatch, *arguments: str) -> str:
@@ -43,7 +50,7 @@ BAD = {
     ("-n", "0"): "network number = 0: choose 1",
     ("-s", "-1"): "seed = -1: choose 0",
     ("--max-epochs", "0"): "max epochs = 0",
-    ("--device", "tpu"): "unknown device 'tpu': choose cpu or cuda",
+    ("--device", "tpu"): "unknown device 'tpu': choose cpu, cuda or mps",
     ("--precision", "float16"): "unknown precision 'float16': choose one of float32, bfloat16",
     ("--from", "there/rnn_N2_N9.safetensors"): "no file there/rnn_N2_N9.safetensors",
     ("--from", "there/rnn_N2_N9"): "no file there/rnn_N2_N9",
@@ -129,12 +136,105 @@ def test_networks_are_listed_measured_and_verified(tmp_path, command):
     assert code == 0, errors
     name = "single_parity_neurons40_network_1"
     assert name in command("zoo", *base)[1]
-    code, said, _ = command("zoo", "verify", name, *base)
+    for network in ([name], [tmp_path / name], [f"{tmp_path / name}/", "--n-max", 2]):
+        code, said, errors = command("evaluate", *network, *base, "--batches", 2)
+        assert code == 0 and said.split()[-3] == "2", errors
+    assert command("evaluate", tmp_path / name / "rnn_N2_N2.safetensors", "--batches", 2)[1] == said
+    code, said, _ = command("zoo", "verify", tmp_path / name)
     assert code == 0 and said.startswith(f"ok  {name} rnn_N2_N2: mean")
     assert f"{name}: added N = 2" in command("analyse", *base)[1]
     assert f"{name}: complete" in command("analyse", *base)[1]
     code, _, errors = command("zoo", "verify", "single_dms_network_1", *base)
     assert code == 2 and f"networks there: {name}" in errors
+
+
+def test_the_list_is_narrow_and_all_is_in_json(trained, command):
+    base = ["-b", trained.parent]
+    said = command("zoo", *base)[1]
+    assert said.split()[-1] == "6" and f"{trained.name} " in said and "5, 6" in said
+    assert max(map(len, said.splitlines())) <= 100
+    [row] = json.loads(command("zoo", "--json", *base)[1])
+    assert (row["network"], row["solved N"], row["device"][:3]) == (trained.name, 6, "cpu")
+
+
+def test_a_model_card_says_what_the_files_hold(trained, command, small):
+    code, said, errors = command("zoo", "show", trained)
+    assert code == 0 and max(map(len, said.splitlines())) <= 100, errors
+    for part in (
+        "multi-head, parity, 20 leaky units; solved N = 6",
+        "seed = 5",
+        "2 (1), 3 (2)",
+        "BSD-3-Clause",
+    ):
+        assert part in said
+    assert "ICLR 2024" in said and "learning_rate" not in said
+    found = json.loads(command("zoo", "-b", trained.parent, "show", trained.name, "--json")[1])
+    assert found["settings"]["promotion"] == small.promotion
+    assert [row["epoch"] for row in found["history"]] == [1, 2, 3, 4, 5]
+    promotions = pd.read_parquet(trained / "promotions.parquet")
+    last = promotions[promotions["N_max"] == 6].groupby("measure", observed=True)["value"]
+    row = found["checkpoints"][-1]
+    assert row["file"] == "rnn_N2_N6.safetensors"
+    assert row["mean accuracy"] == pytest.approx(last.mean()["accuracy"])
+    assert row["lowest accuracy"] == pytest.approx(last.min()["accuracy"])
+    assert row["median tau_net"] == pytest.approx(last.median()["tau_net"])
+
+
+def test_tables_of_many_networks_are_written_as_csv(trained, command, tmp_path):
+    path = tmp_path / "history.csv"
+    code, said, errors = command("export", "history", trained, "--csv", path)
+    assert code == 0 and f"5 rows in {path}" in said, errors
+    table = pd.read_csv(path, keep_default_na=False)
+    assert list(table["N_max"]) == [2, 3, 4, 5, 6] and set(table["variant"]) == {"neurons20"}
+    other = shutil.copytree(trained, trained.parent / trained.name.replace("_1", "_2"))
+    config = json.loads((other / "config.json").read_text())
+    config["train"]["network_number"] = 2
+    write(other / "config.json", json.dumps(config).encode())
+    write_table(trained / "readouts.parquet", READOUTS)
+    code, said, errors = command("export", "readouts", "-b", trained.parent)
+    assert code == 0 and len(said.splitlines()) == 2
+    assert f"left out: {other.name} has no readouts.parquet" in errors
+    assert len(command("export", "networks", "-b", trained.parent)[1].splitlines()) == 3
+    code, _, errors = command("export", "histories", "-b", trained.parent)
+    assert code == 2 and "unknown table 'histories': choose one of networks, history, promotions" in errors
+    code, _, errors = command("export", "robustness", "-b", trained.parent)
+    assert code == 2 and "measure it with `tsrnn analyse`" in errors
+
+
+READOUTS = pd.DataFrame(
+    {"n": [2], "readout": "own", "accuracy": np.float32([1.0]), "sequences": [256], "N": [6]}
+)
+
+# Prints what of these was loaded, when it ends in whatever way
+LIGHT = """
+import atexit, sys
+atexit.register(lambda: print({"torch", "pandas", "numpy"} & sys.modules.keys()))
+import tsrnn
+from tsrnn.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "completed", "expected"),
+    [
+        (["--version"], None, f"tsrnn {tsrnn.__version__}\n"),
+        (["train", "--max-m", "3"], None, ""),
+        ([], "tsrnn analyse single_dms", "single_dms_network_1\nsingle_dms_network_2"),
+        ([], "tsrnn evaluate --cu", "--curriculum_type\n--curriculum"),
+    ],
+)
+def test_the_shell_does_not_wait_for_torch(arguments, completed, expected, tmp_path):
+    (tmp_path / "single_dms_network_1").mkdir()
+    (tmp_path / "single_dms_network_2").mkdir()
+    environment = os.environ | {"TSRNN_ZOO": str(tmp_path)}
+    if completed:
+        last = str(len(completed.split()) - 1)
+        environment |= {"_TSRNN_COMPLETE": "complete_bash", "COMP_WORDS": completed, "COMP_CWORD": last}
+    done = subprocess.run(
+        [sys.executable, "-c", LIGHT, *arguments], env=environment, capture_output=True, text=True
+    )
+    assert done.stdout.startswith(expected) and done.stdout.endswith("set()\n"), done
 
 
 def test_every_published_flag_is_there():

@@ -3,7 +3,7 @@
 import pytest
 
 from tsrnn import InputError
-from tsrnn.curriculum import start
+from tsrnn.curriculum import CURRICULA, start
 
 
 def stages(kind, count, **values):
@@ -23,6 +23,11 @@ def test_cumulative_keeps_all_and_adds():
     assert stages("cumulative", 3) == [([2], [0]), ([2, 3], [0, 1]), ([2, 3, 4], [0, 1, 2])]
     grown = stages("cumulative", 2, init_heads=3, add_heads=2)
     assert grown == [([2, 3, 4], [0, 1, 2]), ([2, 3, 4, 5, 6], [0, 1, 2, 3, 4])]
+
+
+def test_a_curriculum_of_ones_own_is_a_line(monkeypatch):
+    monkeypatch.setitem(CURRICULA, "doubling", lambda now: (0, now.n_max))
+    assert stages("doubling", 3) == [(list(range(2, n + 1)), list(range(n - 1))) for n in (2, 4, 8)]
 
 
 def test_cumulative_ends_with_its_hundredth_head():

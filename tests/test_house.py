@@ -19,15 +19,17 @@ tsrnn.names tsrnn.gated
 tsrnn.files tsrnn.curriculum
 tsrnn.schemas tsrnn.config
 tsrnn.zoo
-tsrnn.runs
+tsrnn.runs tsrnn.catalogue
 tsrnn.batches tsrnn.folders tsrnn.evaluation
 tsrnn.analysis tsrnn.analysis.noise tsrnn.analysis.statistics tsrnn.analysis.simulate
 tsrnn.analysis.connectivity
 tsrnn.analysis.fits tsrnn.analysis.timescales tsrnn.analysis.dimensionality
+tsrnn.analysis.recordings tsrnn.card
 tsrnn.analysis.measure tsrnn.analysis.interventions tsrnn.analysis.decoding
 tsrnn.training
 tsrnn.probes tsrnn.retraining tsrnn.replay
-tsrnn.book tsrnn.book.plotting tsrnn.book.paper tsrnn.book.effects tsrnn.book.claims tsrnn.book.toy
+tsrnn.book tsrnn.book.copies
+tsrnn.book.plotting tsrnn.book.paper tsrnn.book.effects tsrnn.book.claims tsrnn.book.toy
 tsrnn.book.page tsrnn.book.sentences
 tsrnn.book.live tsrnn.book.mechanisms tsrnn.book.grid
 tsrnn.book.explore tsrnn.book.start tsrnn.book.synthesis
@@ -38,9 +40,14 @@ tsrnn.__main__
 
 
 def imports(path: Path) -> set[str]:
-    """The modules of the package that a file imports, by their full names."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    """The modules of the package that a file imports when it runs, by their full names."""
+    found, tree = set(), ast.parse(path.read_text())
+    branches = [node for node in ast.walk(tree) if isinstance(node, ast.If)]
+    for_types = [node for node in branches if ast.unparse(node.test) == "TYPE_CHECKING"]
+    not_run = {id(node) for branch in for_types for node in ast.walk(branch)}
+    for node in ast.walk(tree):
+        if id(node) in not_run:
+            continue
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -82,6 +89,8 @@ def test_it_would_see_an_import(tmp_path):
     path = tmp_path / "module.py"
     lines = [
         "from tsrnn import zoo",
+        "if TYPE_CHECKING:",
+        "    from tsrnn.runs import Run",
         "def f():",
         "    import tsrnn.cli",
         "    from tsrnn.book.paper import row",

@@ -1,6 +1,9 @@
 """Bits and labels against slow implementations, and the published distributions."""
 
+import os
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -75,3 +78,75 @@ def test_batches_follow_from_the_seed_alone():
 def test_labels_refuse_n_out_of_reach(ns):
     with pytest.raises(InputError, match="1 to 5"):
         tasks.labels(tasks.TASKS["dms"], torch.zeros(5, 1), ns)
+
+
+# ---------------------------------------------------------------- a reader's own
+
+OWN = """
+import torch
+from torch import rand
+from tsrnn.tasks import Task, draw_fair
+
+def majority(bits, n):
+    return (bits[-n:].sum(0) > n / 2).long()
+
+{more}
+"""
+REFUSED = {
+    "def bad(bits, n): return bits[-n:].mean(0)": "bad answers 0.[0-9]+: a label is the whole number 0 or 1",
+    "def bad(bits, n): return bits[-n:].sum(0)": "a label is the whole number 0 or 1",
+    "def bad(bits, n): return bits[-n:].sum(0).long()": "bad answers [2-9]: a label is the whole number",
+    "def bad(bits, n): return bits.long()": r"bad answers \(12, 16\) for 16 sequences: give a label for each",
+    "def bad(bits, n): return bits[n]": "task bad: IndexError",
+    "bad = Task(lambda T, B, g: rand(T, B, 2), majority)": r"gives \(12, 16, 2\): bits are .* one channel",
+    "bad = Task(lambda T, B, g: rand(T, B, generator=g), majority)": "draw gives 0.[0-9]+: a bit",
+    "bad = Task(lambda T, B, g: rand(T, B).round(), majority)": "other bits for the same seed",
+    "bad = Task(draw_fair, majority, lambda b, ns: torch.zeros(len(ns), 16).long())": "other answers",
+    "bad = 3": "no task bad in .*; there is majority$",
+    "1 / 0": "ZeroDivisionError in .*: division by zero",
+    "def bad(": "SyntaxError in ",
+}
+
+
+@pytest.mark.parametrize("more", REFUSED)
+def test_a_task_that_cannot_be_learned_is_refused_before_any_work(more, tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(OWN.replace("{more}", more))
+    with pytest.raises(InputError, match=REFUSED[more]):
+        tasks.load_task(f"{path}:bad")
+    assert "bad" not in tasks.TASKS
+
+
+def test_a_task_comes_from_a_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(tasks, "TASKS", dict(tasks.TASKS))
+    path = tmp_path / "mine.py"
+    path.write_text(OWN.replace("{more}", "biased = Task(draw_fair, majority)"))
+    assert tasks.load_task("parity") == "parity"
+    for name in ("majority", "biased"):
+        assert tasks.load_task(f"{path}:{name}") == name
+        bits = torch.tensor([[1, 0], [1, 0], [0, 1]]).float()
+        assert tasks.labels(tasks.get_task(name), bits, [1, 2, 3]).tolist() == [[0, 1], [0, 0], [1, 0]]
+    with pytest.raises(InputError, match="parity cannot be a task's name here"):
+        tasks.load_task(f"{path}:parity")
+    with pytest.raises(InputError, match="there is no Python file"):
+        tasks.load_task(f"{tmp_path}/other.py:majority")
+
+
+def test_a_task_of_ones_own_is_trained_and_known_again_by_the_environment(tmp_path, command):
+    path = tmp_path / "mine.py"
+    path.write_text(OWN.replace("{more}", ""))
+    flags = ["-nn", 8, "-s", 1, "--max-n", 2, "-b", tmp_path / "runs"]
+    try:
+        code, said, errors = command("train", "-t", f"{path}:majority", *flags)
+        assert code == 0 and "cumulative_majority_neurons8_network_1" in said, errors
+    finally:
+        tasks.TASKS.pop("majority", None)
+    code, _, errors = command("zoo", "-b", tmp_path / "runs")
+    assert code == 2 and "or give your own as file.py:name, here or in TSRNN_TASKS" in errors
+    known = subprocess.run(
+        [sys.executable, "-c", "from tsrnn.tasks import TASKS; print(*TASKS)"],
+        env=os.environ | {"TSRNN_TASKS": f"{path}:majority"},
+        capture_output=True,
+        text=True,
+    )
+    assert known.stdout == "parity dms majority\n", known.stderr

@@ -1,6 +1,7 @@
 """Run chapters for tasks and seeds with papermill, several at a time.
 
-A run that fails leaves its copy with the error in it, the others go on, and the exit code is 1.
+The numbers of all copies are gathered in results.csv beside them. A run that fails leaves its copy with the
+error in it, the others go on, and the exit code is 1.
 
 Example: python tools/sweep.py notebooks/02_curricula.ipynb -t parity -t dms -s 1 -s 2
 """
@@ -16,6 +17,8 @@ from typing import Annotated
 
 import typer
 from tqdm import tqdm
+
+from tsrnn.book.copies import results
 
 TOP = Path(__file__).parents[1]
 
@@ -73,7 +76,11 @@ def main(
         name = "_".join(str(part) for part in (notebook.stem, t, s) if part is not None)
         runs.append((notebook, out / f"{name}.ipynb", parameters))
     failed = sweep(runs, jobs)
-    typer.echo(f"{len(runs) - len(failed)} of {len(runs)} notebooks ran; the copies are in {out}")
+    ran = {copy: parameters for _, copy, parameters in runs if copy not in failed}
+    results(ran).to_csv(out / "results.csv", index=False)
+    typer.echo(
+        f"{len(ran)} of {len(runs)} notebooks ran; the copies are in {out}, their numbers in results.csv"
+    )
     raise typer.Exit(bool(failed))
 
 

@@ -1,34 +1,31 @@
-"""The command line: one function for each command."""
+"""The command line: one function for each command.
+
+What a command needs is imported in its function: torch and pandas take two seconds, and `tsrnn --help`, a
+misspelt option and the shell's completion need neither.
+"""
 
 import errno
+import json
 import secrets
 import sys
 import warnings
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
-from tsrnn import InputError, WorkError, evaluation, probes, retraining, training, zoo
-from tsrnn.config import TrainConfig
-from tsrnn.files import is_plain, is_there
-from tsrnn.folders import check_count, is_held, is_new, number_and_seed
+import tsrnn
+from tsrnn import InputError, WorkError
 from tsrnn.inputs import integer
-from tsrnn.model import check_device
-from tsrnn.names import folder_name
-from tsrnn.recurrence import bfloat16_gains
-from tsrnn.replay import TOLERANCES, replay
-from tsrnn.runs import recorded_config
-from tsrnn.tasks import get_task
+
+if TYPE_CHECKING:
+    from tsrnn.config import TrainConfig
 
 app = typer.Typer(
     help="Train, measure and list the recurrent networks of 'Emergent mechanisms for long timescales depend "
     "on training curriculum and affect performance in memory tasks' (ICLR 2024).",
     rich_markup_mode=None,  # which swallows every [default: ...]
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -47,8 +44,9 @@ TaskName = Annotated[
     typer.Option(
         "-t",
         "--task",
-        help="parity (sum of the last N bits, modulo 2) or dms (is the last bit the same as the one N - 1 "
-        "steps before?).",
+        help="parity (sum of the last N bits, modulo 2), dms (is the last bit the same as the one N - 1 "
+        "steps before?), or file.py:name, a function of your own. (The file is run. Other commands know the "
+        "task by TSRNN_TASKS=file.py:name.)",
     ),
 ]
 
@@ -71,11 +69,37 @@ BasePath = Annotated[
         help="Folder of networks. [default: trained_models]",
     ),
 ]
+
+
+def there(context: typer.Context, incomplete: str) -> list[str]:
+    """The networks that the shell completes a name with."""
+    from tsrnn.names import default_base_path, network_folders
+
+    base = context.params.get("base_path") or default_base_path()
+    return [folder.name for folder in network_folders(base) if folder.name.startswith(incomplete)]
+
+
 Networks = Annotated[
-    list[str] | None, typer.Argument(help="Names of network folders. [default: all in the base path]")
+    list[str] | None,
+    typer.Argument(help="Names or paths of networks. [default: all in the base path]", autocompletion=there),
 ]
-Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda or mps.")]
 Number = Annotated[int, typer.Option("-n", "--network_number", help="Number in the folder's name.")]
+
+
+def show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"tsrnn {tsrnn.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """What comes before a command."""
 
 
 @app.command()
@@ -181,6 +205,13 @@ def train(
 
     Example: tsrnn train -c cumulative -t parity -s 1 --max-n 10
     """
+    from tsrnn import training
+    from tsrnn.config import TrainConfig
+    from tsrnn.folders import check_count, number_and_seed
+    from tsrnn.recurrence import bfloat16_gains
+    from tsrnn.tasks import load_task
+
+    task = load_task(task)
     base = base_of(base_path)
     values: dict[str, Any] = {
         "curriculum": curriculum_type,
@@ -211,7 +242,7 @@ def train(
 
     is_chosen = False
 
-    def chosen() -> list[TrainConfig]:
+    def chosen() -> "list[TrainConfig]":
         """With its number and seed, of a run that goes on or of a new one."""
         nonlocal config, is_chosen
         if network_number is None:
@@ -237,6 +268,13 @@ def train(
 
 @app.command()
 def evaluate(
+    network: Annotated[
+        str | None,
+        typer.Argument(
+            help="Name or path of a network, or path of a checkpoint. [default: by -c, -t, -n, --variant]",
+            autocompletion=there,
+        ),
+    ] = None,
     curriculum_type: Curriculum = "cumulative",
     task: TaskName = "parity",
     network_number: Number = 1,
@@ -255,21 +293,32 @@ def evaluate(
 ) -> None:
     """Measure the accuracy of a trained network for every N, on fresh sequences.
 
-    Example: tsrnn evaluate -c cumulative -t parity -n 1 --n-max 10
+    Example: tsrnn evaluate cumulative_parity_network_1 --n-max 10
     """
-    base, name = base_of(base_path), folder_name(curriculum_type, task, network_number, variant)
-    get_task(task)
-    if not is_plain(name):
-        raise InputError(f"{name[:100]!r} is not the name of a network's folder")
-    folder = base / name
-    if n_max is None and n_min is not None:
-        raise InputError(f"n-min = {n_min}: give --n-max as well, the largest N of the checkpoint")
-    if n_max is None:
-        n_min, n_max = zoo.last_checkpoint(folder)
-    elif n_min is None:
-        n_min = n_max if curriculum_type.startswith("single") else 2
-    network = zoo.load_model(curriculum_type, task, network_number, n_min, n_max, base, variant)
-    table = evaluation.accuracy(network, task, batches=batches, seed=seed)
+    from tsrnn import catalogue, evaluation, zoo
+    from tsrnn.files import is_plain
+    from tsrnn.names import folder_name
+    from tsrnn.tasks import get_task, load_task
+
+    base, task = base_of(base_path), load_task(task)
+    if network is not None:
+        if n_min is not None:
+            raise InputError(f"n-min = {n_min}: leave it out, of {network[:100]} n-max is enough")
+        model = catalogue.load(network, n_max, base)
+        task = model.task or task
+    else:
+        name = folder_name(curriculum_type, task, network_number, variant)
+        get_task(task)
+        if not is_plain(name):
+            raise InputError(f"{name[:100]!r} is not the name of a network's folder")
+        if n_max is None and n_min is not None:
+            raise InputError(f"n-min = {n_min}: give --n-max as well, the largest N of the checkpoint")
+        if n_max is None:
+            n_min, n_max = zoo.last_checkpoint(base / name)
+        elif n_min is None:
+            n_min = n_max if curriculum_type.startswith("single") else 2
+        model = zoo.load_model(curriculum_type, task, network_number, n_min, n_max, base, variant)
+    table = evaluation.accuracy(model, task, batches=batches, seed=seed)
     typer.echo(
         table[["N", "accuracy", "sequences"]].to_string(index=False, formatters={"accuracy": "{:.2%}".format})
     )
@@ -285,6 +334,8 @@ def numbers_of(text: str) -> tuple[int, ...]:
 
 def base_of(base_path: Path | None) -> Path:
     """The folder of networks. Raises InputError if it is, or lies in, something else than a folder."""
+    from tsrnn import zoo
+
     base = base_path or zoo.default_base_path()
     try:
         is_something_else = base.exists() and not base.is_dir()
@@ -297,6 +348,9 @@ def base_of(base_path: Path | None) -> Path:
 
 def seed_of(folder: Path, seed: int | None) -> int:
     """The seed that was given, or else that of the run in this folder, or else a new one."""
+    from tsrnn.folders import is_new
+    from tsrnn.runs import recorded_config
+
     recorded = recorded_config(folder) if seed is None and not is_new(folder) else None
     if recorded is not None:
         return recorded.seed
@@ -304,25 +358,26 @@ def seed_of(folder: Path, seed: int | None) -> int:
 
 
 def folders_of(networks: list[str] | None, base_path: Path | None) -> list[Path]:
-    """The folders of these networks, or of all that are ours.
+    """The folders of these networks, by name or path, or of all that are ours.
 
     Raises InputError if there is no such network, or none at all.
     """
+    from tsrnn.catalogue import find
+    from tsrnn.names import network_folders
+
     base = base_of(base_path)
-    there = {folder.name: folder for folder in zoo.network_folders(base)}
-    for name in networks or []:
-        if name not in there:
-            near = list(there) if len(there) <= 8 else get_close_matches(name, there, 8, 0.3)
-            those = f"networks there: {', '.join(near) or 'none like it'} ({len(there)} in all)"
-            raise InputError(f"no network {name[:100]} in {base}; {those}")
-    ours = [name for name, folder in there.items() if has_settings(folder)]
-    if not networks and not ours:
+    if networks:
+        return list(dict.fromkeys(find(network, base) for network in networks))
+    ours = [folder for folder in network_folders(base) if has_settings(folder)]
+    if not ours:
         raise InputError(f"no trained networks in {base}: make some with `tsrnn train`")
-    return [there[name] for name in dict.fromkeys(networks or ours)]
+    return ours
 
 
 def has_settings(folder: Path) -> bool:
     """Whether it is the folder of a run. So is one that we may not look into: what reads it says so."""
+    from tsrnn.files import is_there
+
     try:
         return is_there(folder / "config.json")
     except (InputError, OSError):
@@ -331,6 +386,9 @@ def has_settings(folder: Path) -> bool:
 
 def free_folders_of(networks: list[str] | None, base_path: Path | None) -> list[Path]:
     """As `folders_of`; of all, those in use by another process or damaged are left out, and named."""
+    from tsrnn.folders import is_held
+    from tsrnn.runs import recorded_config
+
     found = []
     for folder in folders_of(networks, base_path):
         try:
@@ -358,6 +416,8 @@ def analyse(
 
     Example: tsrnn analyse cumulative_parity_network_1
     """
+    from tsrnn import probes, zoo
+
     for folder in free_folders_of(networks, base_path):
         added = probes.add_missing(folder)
         complete = "complete" if zoo.checkpoints(folder) else "it keeps no checkpoint yet: nothing to measure"
@@ -387,6 +447,9 @@ def retrain(
 
     Example: tsrnn retrain single_parity_network_1 --start 10 --on 10 --on 12 --on 14 --epochs 1
     """
+    from tsrnn import retraining
+    from tsrnn.model import check_device
+
     folders, ns = free_folders_of(networks, base_path), on or range(16, 47)
     check_device(device)
     for folder in folders:
@@ -398,7 +461,7 @@ def retrain(
 
 @app.command("replay")
 def replay_networks(
-    networks: Annotated[list[str], typer.Argument(help="Names of network folders.")],
+    networks: Annotated[list[str], typer.Argument(help="Names or paths of networks.", autocompletion=there)],
     epochs: Annotated[int, typer.Option(help="How many, from the first on.")] = 2,
     base_path: BasePath = None,
 ) -> None:
@@ -409,6 +472,8 @@ def replay_networks(
 
     Example: tsrnn replay single_parity_network_1
     """
+    from tsrnn.replay import TOLERANCES, replay
+
     failed = False
     for folder in folders_of(networks, base_path):
         table = replay(folder, epochs)
@@ -430,21 +495,85 @@ def replay_networks(
         raise typer.Exit(1)
 
 
-zoo_app = typer.Typer(help="List the trained networks; `tsrnn zoo verify` checks them.")
+@app.command()
+def export(
+    table: Annotated[
+        str,
+        typer.Argument(help="networks, history, promotions, robustness, readouts or retraining."),
+    ],
+    networks: Networks = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option("--csv", parser=path_of, metavar="PATH", help="File to write. [default: shown here]"),
+    ] = None,
+    base_path: BasePath = None,
+) -> None:
+    """Write what was measured of many networks as one table, in CSV.
+
+    A row says of which network it is. Networks that have no such table are left out, and named.
+
+    Example: tsrnn export history --csv history.csv
+    """
+    from tsrnn import catalogue
+    from tsrnn.files import write_atomically
+
+    if csv is not None and not csv.parent.is_dir():
+        raise InputError(f"cannot write {csv}: there is no folder {csv.parent}; make it first")
+    folders = folders_of(networks, base_path)
+    found = catalogue.gathered(table, folders)
+    content = found.to_csv(index=False)
+    if csv is None:
+        typer.echo(content, nl=False)
+    else:
+        write_atomically(csv, content.encode())
+        typer.echo(f"{len(found)} rows in {csv}")
+
+
+zoo_app = typer.Typer(
+    help="List the trained networks; `tsrnn zoo show` tells all of one, `tsrnn zoo verify` checks them."
+)
 app.add_typer(zoo_app, name="zoo")
+Json = Annotated[bool, typer.Option("--json", help="As JSON, with all that is known.")]
 
 
 @zoo_app.callback(invoke_without_command=True)
-def list_zoo(context: typer.Context, base_path: BasePath = None) -> None:
-    """List the trained networks: how far each came, in how many epochs. `verify` checks them."""
+def list_zoo(context: typer.Context, as_json: Json = False, base_path: BasePath = None) -> None:
+    """List the trained networks: how far each came, in how many epochs, and the N that it kept."""
     if context.invoked_subcommand:
         context.obj = base_path
         return
+    from tsrnn import zoo
+    from tsrnn.names import largest_n
+
     base = base_of(base_path)
     table = zoo.index(base)
     if table.empty:
         raise InputError(f"no trained networks in {base}: make some with `tsrnn train`")
-    typer.echo(table.to_string(index=False, formatters={"minutes": "{:.1f}".format}))
+    if as_json:
+        typer.echo(table.to_json(orient="records", indent=2))
+        return
+    kept = [zoo.checkpoints(base / network) for network in table["network"]]
+    table["checkpoints"] = [", ".join(str(largest_n(path)) for path in paths) for paths in kept]
+    columns = ["network", "solved N", "epochs", "minutes", "profile", "checkpoints"]
+    typer.echo(table[columns].to_string(index=False, formatters={"minutes": "{:.1f}".format}))
+
+
+@zoo_app.command()
+def show(
+    context: typer.Context,
+    network: Annotated[str, typer.Argument(help="Name or path of a network.", autocompletion=there)],
+    as_json: Json = False,
+    base_path: BasePath = None,
+) -> None:
+    """Tell all of one network: settings, training, accuracy, how measured, licence, how to cite it.
+
+    Example: tsrnn zoo show cumulative_parity_network_1
+    """
+    from tsrnn.card import as_text, card
+
+    [folder] = folders_of([network], base_path or context.obj)
+    found = card(folder)
+    typer.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else as_text(found))
 
 
 @zoo_app.command()
@@ -459,6 +588,8 @@ def verify(
     Exit code 1 if a file is damaged, or an accuracy is more than 5 standard errors away from what was
     recorded, or none was.
     """
+    from tsrnn import evaluation
+
     failed, batches = False, integer("batches", batches, 1, 10**5)
     for folder in folders_of(networks, base_path or context.obj):
         try:
@@ -470,7 +601,7 @@ def verify(
         if table.empty:
             typer.echo(f"ok  {folder.name}: all files as saved; it keeps no checkpoint")
         for name, rows in table.groupby("checkpoint", sort=False):
-            worst = rows.iloc[rows["z"].abs().fillna(np.inf).argmax()]
+            worst = rows.iloc[rows["z"].abs().fillna(float("inf")).argmax()]
             far = not abs(worst["z"]) <= 5  # nor is it good if nothing was recorded
             failed |= far
             typer.echo(

@@ -12,7 +12,7 @@ name             paper          trained at once              after a success
 Many heads from the start, without a curriculum, is `cumulative` with `init_heads` = all of them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +20,6 @@ from tsrnn import InputError
 from tsrnn.inputs import choice, integer
 from tsrnn.model import HEADS
 
-CURRICULA = ("cumulative", "sliding", "single", "single_nocurr")
 LARGEST_N = 10_000
 
 
@@ -61,14 +60,19 @@ class Curriculum:
 
     def next(self) -> "Curriculum | None":
         """What is trained after a success; None if there is nothing more, or no head left for it."""
-        dropped, added = {
-            "single": (1, 1),
-            "cumulative": (0, self.add_heads),
-            "sliding": (self.forget_heads, self.forget_heads),
-            "single_nocurr": (0, 0),
-        }[self.kind]
+        dropped, added = CURRICULA[self.kind](self)
         after = replace(self, n_min=self.n_min + dropped, n_max=self.n_max + added)
         return after if added and after.n_max <= self.largest_n else None
+
+
+# How many of the N that are trained now a success drops, from the smallest on, and how many it adds. One of a
+# reader's own is a line more, with a head for each N.
+CURRICULA: dict[str, Callable[[Curriculum], tuple[int, int]]] = {
+    "cumulative": lambda now: (0, now.add_heads),
+    "sliding": lambda now: (now.forget_heads, now.forget_heads),
+    "single": lambda now: (1, 1),
+    "single_nocurr": lambda now: (0, 0),
+}
 
 
 def start(

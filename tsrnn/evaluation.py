@@ -12,7 +12,7 @@ from tsrnn import InputError, tasks, zoo
 from tsrnn.curriculum import LARGEST_N
 from tsrnn.files import CHECKSUMS, read, read_checksums, read_table
 from tsrnn.inputs import LARGEST_SEED, integer, integers
-from tsrnn.model import Network, RecurrentNetwork, check_finite
+from tsrnn.model import Network, RecurrentNetwork, check_heads, check_one
 from tsrnn.names import CHECKPOINT
 from tsrnn.runs import records, states_on_disk
 from tsrnn.schemas import TABLES
@@ -192,23 +192,6 @@ def is_ours(name: str) -> bool:
     """Whether `tsrnn` gives a file in a network's folder this name, and a checksum."""
     checkpoint = CHECKPOINT.fullmatch(name)
     return name in OURS or (checkpoint is not None and checkpoint[3] is not None)
-
-
-def check_heads(model: RecurrentNetwork, ns: Sequence[int]) -> None:
-    """Raise InputError unless there is a head for every N in `ns`."""
-    missing = [n for n in ns if n not in model.heads]
-    if missing or not ns:
-        raise InputError(
-            f"no head for N = {missing or list(ns)}: this network has heads for {list(model.heads)}"
-        )
-
-
-def check_one(model: Network) -> None:
-    """Raise InputError unless this is one network, and all its parameters, if it is ours, are finite."""
-    if isinstance(model, RecurrentNetwork):
-        if model.shape[0] != 1:
-            raise InputError(f"{model.shape[0]} networks: choose one, model.select([k])")
-        check_finite(model)
 
 
 # ---------------------------------------------------------------- what else is in the activity

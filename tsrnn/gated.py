@@ -57,7 +57,7 @@ class GatedRNN(RecurrentNetwork):
         products: torch.dtype | None = None,
     ) -> Tensor:
         lengths = lengths or [s.shape[1]] * len(s)
-        return torch.stack([self.run(k, s[k, :end], initial[k])[1] for k, end in enumerate(lengths)])
+        return torch.stack([self.advance(k, s[k, :end], initial[k])[1] for k, end in enumerate(lengths)])
 
     @torch.no_grad()
     def blocks(self, s: Tensor, initial: Tensor, length: int = 8) -> Iterator[Tensor]:
@@ -65,11 +65,11 @@ class GatedRNN(RecurrentNetwork):
         for now in torch.split(s, length, 1):
             activity = []
             for k, state in enumerate(states):
-                h, states[k] = self.run(k, now[k], state)
+                h, states[k] = self.advance(k, now[k], state)
                 activity.append(h)
             yield torch.stack(activity, 1)
 
-    def run(self, k: int, s: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+    def advance(self, k: int, s: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Network k from a state (B, S) on: h after every bit of s (T, B), (T, B, H), and the state then."""
         H = self.shape[1]
         x = (2 * s - 1 if self.architecture.signed else s)[..., None]

@@ -17,7 +17,7 @@ Every tensor has a leading axis K of independent networks (an ensemble); K = 1 i
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -99,7 +99,7 @@ class RecurrentNetwork(nn.Module):
 
     `heads` says which head answers for which N: {2: 0, 3: 1} in a multi-head network, {10: 0} in a
     single-head one. Training and loading set it. `k` is how many steps each bit is held: 1, but in a
-    continuous network.
+    continuous network. `task` is what a loaded network was trained for, "" if nothing says so.
     """
 
     w_in: Tensor
@@ -113,6 +113,7 @@ class RecurrentNetwork(nn.Module):
         super().__init__()
         self.architecture = architecture
         self.heads: dict[int, int] = {}
+        self.task = ""
         self.k = architecture.k[0] if architecture.k else 1
         # In this order, always: the gradient's norm is a sum over them, which depends on it to rounding
         for name in self.shapes(architecture, HEADS):
@@ -176,8 +177,56 @@ class RecurrentNetwork(nn.Module):
         """The networks of these indices, as a model of their own (a copy)."""
         chosen = {name: p.detach()[list(networks)].clone() for name, p in self.named_parameters()}
         model = type(self)(self.architecture, chosen)
-        model.heads, model.k = dict(self.heads), self.k
+        model.heads, model.k, model.task = dict(self.heads), self.k, self.task
         return model
+
+    def __repr__(self) -> str:
+        """`LeakyRNN(500 units, parity N = 2…10, mean τ 1.41)`, the mean over units."""
+        (K, H), a = self.shape, self.architecture
+        names = [a.model] * (a.model != "default") + [a.activation] * (a.activation != "leakyrelu")
+        asked = f"N = {min(self.heads)}" if self.heads else "no readout"
+        asked += f"…{max(self.heads)}" if len(self.heads) > 1 else ""
+        parts = [f"{K} networks"] * (K > 1) + [f"{H} units", *names, f"{self.task} {asked}".strip()]
+        return f"{type(self).__name__}({', '.join(parts + self.of_its_kind())})"
+
+    def of_its_kind(self) -> list[str]:
+        """What there is to say of one of these only."""
+        return []
+
+    def run(self, bits: Any) -> Tensor:
+        """What each unit of one network does after each bit, as `states`, of whatever holds bits.
+
+        Args:
+            bits: (T, B), 0 or 1, of B sequences, or (T,) of one: a tensor, an array of NumPy, a list.
+
+        Returns:
+            (T, B, H), in the range of the activation function.
+
+        Raises:
+            InputError: other bits, more than one network, parameters that are not finite.
+        """
+        check_one(self)
+        return self.states(as_bits(bits))
+
+    @torch.no_grad()
+    def answer(self, bits: Any, n: int) -> Tensor:
+        """What one network answers for n after the last bit: 0 or 1, (B,), as `tasks.parity(bits, n)`.
+
+        Args:
+            bits: as `run`; n or more of them.
+            n: one that it has a readout for.
+
+        Raises:
+            InputError: as `run`; no readout for n; fewer than n bits.
+        """
+        check_one(self)
+        check_heads(self, [n])
+        bits = as_bits(bits)
+        if len(bits) < n:
+            raise InputError(f"{len(bits)} bits: N = {n} is asked for, so give {n} or more in each sequence")
+        initial = self.start_state(bits.shape[1], torch.Generator().manual_seed(0))
+        last = self(bits[None].to(self.b), initial)
+        return self.logits(last, slice(self.heads[n], self.heads[n] + 1))[0, 0].argmax(-1)
 
     @torch.no_grad()
     def states(self, bits: Tensor) -> Tensor:
@@ -211,11 +260,49 @@ class LeakyRNN(RecurrentNetwork):
     Parameters (float32): `tau`, `w_in`, `b_in`, `b` (K, H); `W` (K, H, H), `W[k, i, j]` from unit j to
     unit i; `head_weight`, `head_bias` as every `RecurrentNetwork`. The state is r (K, B, H).
 
-    The diagonal of W is not used: of a unit's own past there is what the leak keeps. So weights from
-    elsewhere, of an `nn.RNN` say, do here what they do there only if their diagonal is 0.
+    The diagonal of W is not used: of a unit's own past there is what the leak keeps. (But in a network
+    `from_rnn`, which has no leak.)
     """
 
     tau: Tensor
+    own_past = False  # whether the diagonal of W is used
+
+    @classmethod
+    def from_rnn(cls, rnn: nn.RNN) -> Self:
+        """An `nn.RNN` as a network of units with τ = 1, which does the same from the same state on.
+
+        For whatever looks at activity or connections: it has no readouts, so it can neither answer nor be
+        saved.
+
+        Raises:
+            InputError: more than one layer, direction or input.
+        """
+        plain = isinstance(rnn, nn.RNN) and rnn.num_layers == rnn.input_size == 1
+        if not plain or rnn.bidirectional:
+            raise InputError(f"{rnn}: choose an nn.RNN of one layer, one direction and one input, the bits")
+        nothing = torch.zeros(rnn.hidden_size)
+        given = {name: p.detach().float().cpu() for name, p in rnn.named_parameters()}
+        parameters = {
+            "tau": nothing + 1,
+            "w_in": given["weight_ih_l0"][:, 0],
+            "b_in": given.get("bias_ih_l0", nothing),
+            "W": given["weight_hh_l0"],
+            "b": given.get("bias_hh_l0", nothing),
+            "head_weight": torch.zeros(0, 2, rnn.hidden_size),
+            "head_bias": torch.zeros(0, 2),
+        }
+        architecture = Architecture(rnn.hidden_size, activation=rnn.nonlinearity, tau=1)
+        model = cls(architecture, {name: p[None].clone() for name, p in parameters.items()})
+        model.own_past = True
+        return model
+
+    def select(self, networks: Sequence[int]) -> Self:
+        model = super().select(networks)
+        model.own_past = self.own_past
+        return model
+
+    def of_its_kind(self) -> list[str]:
+        return [f"mean τ {self.effective_tau.mean().item():.2f}"]
 
     @staticmethod
     def shapes(architecture: Architecture, C: int) -> dict[str, tuple[int, ...]]:
@@ -252,7 +339,8 @@ class LeakyRNN(RecurrentNetwork):
         """M (K, H, H), bias and weight of the drive (K, 1, H), and the leak (not default), as for `scan`."""
         a = 1 / (self.k * self.tau).clamp(min=1)
         off_diagonal = 1 - torch.eye(self.W.shape[-1], dtype=self.W.dtype, device=self.W.device)
-        W, bias, weight = self.W * off_diagonal, self.b + self.b_in, self.w_in
+        W = self.W if self.own_past else self.W * off_diagonal
+        bias, weight = self.b + self.b_in, self.w_in
         if self.architecture.model != "default":
             return W, bias[:, None], weight[:, None], a[:, None]
         M = torch.diag_embed(1 - a) + a[..., None] * W
@@ -289,6 +377,40 @@ def initial_state(batch: int, neurons: int, generator: torch.Generator, out: Ten
     return torch.rand(batch, neurons, generator=generator, out=out).mul_(INITIAL_STATE)
 
 
+def as_bits(bits: Any) -> Tensor:
+    """Bits (T, B) of whatever holds them, (T,) as one sequence. Raises InputError if they are not 0 and 1."""
+    try:
+        found = torch.as_tensor(bits)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"bits of type {type(bits).__name__}: give an array of 0 and 1, time first"
+        ) from error
+    found = found[:, None] if found.dim() == 1 else found
+    if found.dim() != 2 or not found.numel():
+        raise InputError(f"bits of shape {tuple(found.shape)}: give (T, B), time first, or (T,)")
+    if not ((found == 0) | (found == 1)).all():
+        wrong = found[(found != 0) & (found != 1)][0].item()
+        raise InputError(f"bits hold {wrong}: each is 0 or 1")
+    return found.float()
+
+
+def check_heads(model: RecurrentNetwork, ns: Sequence[int]) -> None:
+    """Raise InputError unless there is a head for every N in `ns`."""
+    missing = [n for n in ns if n not in model.heads]
+    if missing or not ns:
+        raise InputError(
+            f"no head for N = {missing or list(ns)}: this network has heads for {list(model.heads)}"
+        )
+
+
+def check_one(model: Network) -> None:
+    """Raise InputError unless this is one network, and all its parameters, if it is ours, are finite."""
+    if isinstance(model, RecurrentNetwork):
+        if model.shape[0] != 1:
+            raise InputError(f"{model.shape[0]} networks: choose one, model.select([k])")
+        check_finite(model)
+
+
 def check_finite(model: RecurrentNetwork) -> None:
     """Raise InputError if a parameter is NaN or infinite."""
     for name, p in model.named_parameters():
@@ -297,11 +419,13 @@ def check_finite(model: RecurrentNetwork) -> None:
 
 
 def check_device(device: str) -> None:
-    """Raise InputError unless `device` is cpu, or cuda with one present."""
-    if not isinstance(device, str) or (device != "cpu" and not device.startswith("cuda")):
-        raise InputError(f"unknown device {device!r}: choose cpu or cuda")
+    """Raise InputError unless `device` is cpu, or cuda or mps (of an Apple processor) with one present."""
+    if not isinstance(device, str) or (device not in ("cpu", "mps") and not device.startswith("cuda")):
+        raise InputError(f"unknown device {device!r}: choose cpu, cuda or mps")
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise InputError(f"device {device!r}: no CUDA device is available here; use cpu")
+    if device == "mps" and not torch.backends.mps.is_available():
+        raise InputError("device 'mps': torch has no Apple GPU here; use cpu")
 
 
 def leaky(model: Network, what: str) -> LeakyRNN:

@@ -1,16 +1,44 @@
-"""What the folders of networks and their checkpoints are called, by us and by the authors."""
+"""What the folders of networks and their checkpoints are called, by us and by the authors.
 
+It loads neither torch nor pandas: the shell completes names of networks with it.
+"""
+
+import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tsrnn.model import Architecture
+from tsrnn import InputError
+
+if TYPE_CHECKING:
+    from tsrnn.model import Architecture
 
 # [0-9]: \d is any digit of any script
 FOLDER = re.compile(r"[A-Za-z0-9_.+-]+_network_[1-9][0-9]{0,6}")
 CHECKPOINT = re.compile(r"rnn_N([1-9][0-9]{0,4})_N([1-9][0-9]{0,4})(\.safetensors)?")
 
 
-def variant_name(architecture: Architecture, start: str = "") -> str:
+def default_base_path() -> Path:
+    """`$TSRNN_ZOO` if set, else `trained_models` in the checkout this package runs from, else here.
+
+    Raises InputError if it is set and there is no such folder: an empty zoo may be a misspelt one.
+    """
+    if chosen := os.environ.get("TSRNN_ZOO"):
+        if not Path(chosen).is_dir():
+            raise InputError(f"TSRNN_ZOO = {chosen}: there is no such folder; make it, or unset TSRNN_ZOO")
+        return Path(chosen)
+    checkout = Path(__file__).parents[1] / "trained_models"
+    return checkout if checkout.is_dir() else Path("trained_models")
+
+
+def network_folders(base: str | Path) -> list[Path]:
+    """The folders that are named as those of networks, in natural order of their names."""
+    base = Path(base)
+    found = [path for path in base.iterdir() if FOLDER.fullmatch(path.name)] if base.is_dir() else []
+    return sorted(found, key=lambda p: [int(x) if x.isdecimal() else x for x in re.split("([0-9]+)", p.name)])
+
+
+def variant_name(architecture: "Architecture", start: str = "") -> str:
     """What sets a network apart from the paper's standard, for its folder name: `mod_tanh`, `tau2`, ...
 
     `start` is the part that describes the curriculum, e.g. `first10` (see `TrainConfig.folder`).
@@ -26,7 +54,7 @@ def variant_name(architecture: Architecture, start: str = "") -> str:
         kind,
         f"k{'-'.join(map(str, a.k))}" if a.k else "",
         f"tau{a.tau:g}" if a.tau is not None else "",
-        f"neurons{a.neurons}" if a.neurons != Architecture.neurons else "",
+        f"neurons{a.neurons}" if a.neurons != type(a).neurons else "",
         start,
     ]
     return "_".join(p for p in parts if p)

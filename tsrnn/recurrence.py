@@ -61,6 +61,7 @@ ACTIVATIONS = {
     "tanh": Activation(torch.tanh_, lambda g, y, out: _aten.tanh_backward(g, y, grad_input=out)),
     "sigmoid": Activation(torch.sigmoid_, lambda g, y, out: _aten.sigmoid_backward(g, y, grad_input=out)),
 }
+IN_KERNELS = frozenset(ACTIVATIONS)  # `kernels` has these; one of a reader's own goes step by step
 
 
 class _Buffers:
@@ -228,9 +229,9 @@ def _run_back(
     return None if leak is None else grad_leak
 
 
-def _is_one_kernel(M: Tensor, leak: Tensor | None) -> bool:
+def _is_one_kernel(M: Tensor, leak: Tensor | None, activation: str) -> bool:
     """Whether a GPU takes all steps in one kernel."""
-    if not M.is_cuda or leak is not None:
+    if not M.is_cuda or leak is not None or activation not in IN_KERNELS:
         return False
     from tsrnn import kernels
 
@@ -269,7 +270,7 @@ class _Scan(torch.autograd.Function):
     ) -> Tensor:
         (K, T, B), H = s.shape, M.shape[-1]
         joined, ends = _joined(M, bias, weight, dtype), None
-        if _is_one_kernel(M, leak):
+        if _is_one_kernel(M, leak, activation):
             x, ends = _run_in_one_kernel(joined, s, initial, lengths, activation)
             phi = x[:, 1:, :, :H]
         else:
@@ -348,7 +349,7 @@ def scan(
             M, bias, weight, leak, s, initial, lengths, activation, products or M.dtype
         )
         return last
-    if _is_one_kernel(M, leak):
+    if _is_one_kernel(M, leak, activation):
         x, _ = _run_in_one_kernel(_joined(M, bias, weight, M.dtype), s, initial, lengths, activation)
         last = _last(x, lengths, M.shape[-1])
         _buffers.give_back(x)

@@ -77,7 +77,7 @@ def replay(folder: str | Path, epochs: int = 2, progress: bool = True) -> pd.Dat
     if history.empty:
         raise InputError(f"{folder}: history.csv has no epoch that was trained from the seed")
     run, tables = begin(config), []
-    with progress_bar(progress, total=config.steps, unit="step", leave=False) as bar:
+    with progress_bar(progress, unit="step", leave=False) as bar:
         for recorded in history.to_dict("records"):
             run.config = replace(config, precision=recorded["precision"])
             [loss], [accuracy] = train_and_test([run], "cpu", bar)

@@ -11,11 +11,10 @@ from tsrnn import InputError, zoo
 from tsrnn.batches import draw_batches
 from tsrnn.config import TrainConfig
 from tsrnn.curriculum import LARGEST_N
-from tsrnn.evaluation import check_one
 from tsrnn.files import is_there, read_table, write_table
 from tsrnn.folders import hold
 from tsrnn.inputs import integer, integers
-from tsrnn.model import RecurrentNetwork, check_device
+from tsrnn.model import RecurrentNetwork, check_device, check_one
 from tsrnn.names import largest_n
 from tsrnn.progress import progress_bar
 from tsrnn.runs import Run, begin, records
@@ -47,7 +46,7 @@ def retrain(
         epochs: of 600 steps.
         seed: of the sequences, which are the same for every network of the same seed.
         progress: show a progress bar.
-        device: cpu or cuda.
+        device: cpu, cuda or mps.
         protocol: other values for fields of `TrainConfig`, e.g. steps=100 for a reduced scale.
 
     Returns:
@@ -62,7 +61,8 @@ def retrain(
     architecture = asdict(model.architecture)
     configs = [TrainConfig("single", task, seed, first_n=n, **architecture, **protocol) for n in ns]
     rows = []
-    bar = progress_bar(progress, total=len(configs) * epochs * configs[0].steps, unit="step")
+    batches = epochs * configs[0].steps + (epochs + 1) * configs[0].test_batches
+    bar = progress_bar(progress, total=len(configs) * batches, unit="step")
     for config in configs:
         bar.set_description(f"retraining on N = {config.first_n}")
         run = taken_over(model, config)
@@ -71,7 +71,7 @@ def retrain(
             for batch in draw_batches([run], config.steps if epoch else 0, device):
                 train_step(network, optimiser, batch, config.clip)
                 bar.update()
-            [found] = test_accuracy(network, [run], device)
+            [found] = test_accuracy(network, [run], device, bar)
             rows.append({"N": config.first_n, "epoch": epoch, "accuracy": found[config.first_n]})
     bar.close()
     table = relative_to_first(pd.DataFrame(rows))

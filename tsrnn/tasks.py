@@ -1,15 +1,19 @@
 """The memory tasks: what a bit sequence is, and what is asked of it (paper, section 2.2).
 
 A task is two functions. `draw` makes a batch of bit sequences, `label` says what the answer is for one N.
-To add a task, write these two and add a line to `TASKS`. Where the answers for many N have work in common, a
-third does it once.
+To add a task, write these two and add a line to `TASKS`, or have `load_task` take them from a file of your
+own: `TSRNN_TASKS=file.py:name` makes every command and chapter do so. Where the answers for many N have work
+in common, a third function does it once.
 
 Everything is time first: `bits[t, b]` is the bit that sequence b shows at step t, and the answer is asked
 for at the last step, `bits[-1]`.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -78,8 +82,77 @@ TASKS = {
 
 def get_task(name: str, fair: bool = False) -> Task:
     """The task of that name, or the same on fair bits. Raises InputError for any other."""
-    task = TASKS[choice("task", name, TASKS)]
+    try:
+        task = TASKS[choice("task", name, TASKS)]
+    except InputError as error:
+        raise InputError(f"{error}, or give your own as file.py:name, here or in TSRNN_TASKS") from None
     return replace(task, draw=draw_fair) if fair else task
+
+
+# ---------------------------------------------------------------- a reader's own
+
+BUILT_IN = frozenset(TASKS)
+
+
+def load_task(given: str) -> str:
+    """The name of a task. One that is given as `file.py:name` is taken from that file, which is run.
+
+    There it is a `Task`, or a function `label(bits, n)`, which is then asked about fair bits.
+
+    Raises:
+        InputError: no such file or name, an error in the file, a name that tsrnn has, or a task that cannot
+            be learned (see `check_task`).
+    """
+    file, colon, name = given.rpartition(":")
+    if not colon:
+        return given
+    if name in BUILT_IN or not name.isidentifier():
+        raise InputError(f"{given}: {name or 'nothing'} cannot be a task's name here; call it something else")
+    path = Path(file)
+    spec = spec_from_file_location(path.stem, path) if path.is_file() else None
+    if spec is None or spec.loader is None:
+        raise InputError(f"{given}: there is no Python file {file}")
+    module = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise InputError(f"{given}: {type(error).__name__} in {file}: {error}") from error
+    found = getattr(module, name, None)
+    if not isinstance(found, Task) and not callable(found):
+        functions = [k for k, v in vars(module).items() if getattr(v, "__module__", "") == module.__name__]
+        raise InputError(f"{given}: no task {name} in {file}; there is {', '.join(functions) or 'none'}")
+    TASKS[name] = check_task(name, found if isinstance(found, Task) else Task(draw_fair, found))
+    return name
+
+
+def check_task(name: str, task: Task) -> Task:
+    """The task. Raises InputError unless networks can learn it: one input channel, two classes.
+
+    On a small batch: `draw` gives 0 or 1, (T, B), the same for the same seed; `label` 0 or 1, (B,), for every
+    N.
+    """
+    steps, batch, ns = 12, 16, range(1, 13)
+    try:
+        bits, again = (task.draw(steps, batch, torch.Generator().manual_seed(1)) for _ in range(2))
+        if tuple(bits.shape) != (steps, batch):
+            raise InputError(
+                f"draw({steps}, {batch}, generator) gives {tuple(bits.shape)}: bits are (T, B), one channel"
+            )
+        if not ((bits == 0) | (bits == 1)).all():
+            raise InputError(f"draw gives {bits[(bits != 0) & (bits != 1)][0].item():g}: a bit is 0 or 1")
+        if not torch.equal(bits, again):
+            raise InputError(
+                "draw gives other bits for the same seed: draw them with the generator it is given"
+            )
+        answers = labels(task, bits, ns)
+        slow = labels(replace(task, label_all=None), bits, ns)
+    except InputError as error:
+        raise InputError(f"task {name}: {error}") from error
+    except Exception as error:  # whatever a reader's functions raise
+        raise InputError(f"task {name}: {type(error).__name__}: {error}") from error
+    if not torch.equal(answers, slow):
+        raise InputError(f"task {name}: label_all gives other answers than label")
+    return task
 
 
 def labels(task: Task, bits: Tensor, ns: Sequence[int]) -> Tensor:
@@ -94,6 +167,11 @@ def labels(task: Task, bits: Tensor, ns: Sequence[int]) -> Tensor:
     if task.label_all is not None:
         return task.label_all(bits, ns)
     answers = torch.stack([task.label(bits, n) for n in ns])
+    if answers.shape != (len(ns), bits.shape[1]):
+        raise InputError(
+            f"{task.label.__name__} answers {tuple(answers.shape[1:])} for {bits.shape[1]} sequences: give a "
+            "label for each, (B,)"
+        )
     if answers.is_floating_point() or answers.is_complex() or not ((answers == 0) | (answers == 1)).all():
         wrong = answers[(answers != 0) & (answers != 1)]
         found = f"{wrong[0].item()}" if len(wrong) else f"{answers.dtype}"
@@ -104,3 +182,7 @@ def labels(task: Task, bits: Tensor, ns: Sequence[int]) -> Tensor:
 def draw_length(n_max: int, generator: torch.Generator) -> int:
     """Steps in a batch: uniform on n_max + 2, ..., 4 n_max + 1 (published code; one length per batch)."""
     return int(torch.randint(n_max + 2, 4 * n_max + 2, (), generator=generator))
+
+
+for given in filter(None, os.environ.get("TSRNN_TASKS", "").split(",")):
+    load_task(given)

@@ -37,7 +37,7 @@ from tsrnn.gated import network_class
 from tsrnn.model import LeakyRNN, RecurrentNetwork, check_device
 from tsrnn.names import largest_n
 from tsrnn.optimisers import MEMORY, OPTIMISERS
-from tsrnn.progress import progress_bar
+from tsrnn.progress import Steps, progress_bar
 from tsrnn.recurrence import onednn_is_exact
 from tsrnn.runs import (
     PROMOTION_COLUMNS,
@@ -115,8 +115,8 @@ def train_together(
             held = [stack.enter_context(hold(folder)) for _, folder in to_train]
             check_folders(configs, base)  # as they are now that they are ours
             opened = [open_run(c, f, start) for c, f in to_train]
-        ensemble, steps = resume(opened), configs[0].steps
-        bar = stack.enter_context(progress_bar(progress, total=steps, unit="step", leave=False))
+        ensemble = resume(opened)
+        bar = stack.enter_context(progress_bar(progress, unit="step", leave=False))
         last = 0.0
         while active := [run for run in ensemble if not run.finished]:
             now = time.perf_counter()
@@ -205,7 +205,9 @@ def train_step(
 
 
 @torch.no_grad()
-def test_accuracy(model: RecurrentNetwork, runs: Sequence[Run], device: str) -> list[dict[int, float]]:
+def test_accuracy(
+    model: RecurrentNetwork, runs: Sequence[Run], device: str, bar: "tqdm[Any]"
+) -> list[dict[int, float]]:
     """Accuracy of each network on each N that it trains, over `test_batches` fresh batches."""
     batches = runs[0].config.test_batches
     right = [np.zeros(len(run.now.ns)) for run in runs]
@@ -214,6 +216,7 @@ def test_accuracy(model: RecurrentNetwork, runs: Sequence[Run], device: str) -> 
         correct = (answers == batch.labels).sum(-1).cpu().numpy()
         for k, trained in enumerate(batch.trained.bool().cpu().numpy()):
             right[k] += correct[k, trained]
+        bar.update()
     total = batches * runs[0].config.batch_size
     return [dict(zip(run.now.ns, right[k] / total, strict=True)) for k, run in enumerate(runs)]
 
@@ -232,7 +235,7 @@ def train_epoch(
     with ThreadPoolExecutor() as pool:
         # a GPU does not wait for one network after the other to be saved
         each = map if device == "cpu" else pool.map
-        list(each(finish_epoch, runs, losses, accuracies, repeat(seconds), repeat(device)))
+        list(each(finish_epoch, runs, losses, accuracies, repeat(seconds), repeat(device), repeat(bar)))
     for run in runs:
         row = run.history[-1]
         newest = row["newest_accuracy"]
@@ -254,13 +257,13 @@ def train_and_test(
         Each network's mean loss over the steps, and its accuracy (0 to 1) on each N.
     """
     model, optimiser = assemble(runs, device)
-    bar.reset()
-    bar.set_description(", ".join(f"network {r.config.network_number}: N = {r.now.n_max}" for r in runs[:4]))
     config, loss = runs[0].config, torch.zeros(len(runs), device=device)
+    bar.reset(config.steps + config.test_batches)
+    bar.set_description(", ".join(f"network {r.config.network_number}: N = {r.now.n_max}" for r in runs[:4]))
     for batch in draw_batches(runs, config.steps, device):
         loss += train_step(model, optimiser, batch, config.clip, PRECISIONS[config.precision])
         bar.update()
-    accuracies = test_accuracy(model, runs, device)
+    accuracies = test_accuracy(model, runs, device, bar)
     for k, run in enumerate(runs):
         run.parameters = {name: p.detach()[k].cpu().clone() for name, p in model.named_parameters()}
         run.memory = {
@@ -305,7 +308,9 @@ def result(run: Run, loss: float, accuracy: dict[int, float]) -> dict[str, Any]:
     }
 
 
-def finish_epoch(run: Run, loss: float, accuracy: dict[int, float], seconds: float, device: str) -> None:
+def finish_epoch(
+    run: Run, loss: float, accuracy: dict[int, float], seconds: float, device: str, bar: "tqdm[Any]"
+) -> None:
     """Record an epoch, promote the run if it earned it, and save. `state/` comes last: it makes it count."""
     model = as_model(run)
     run.history.append(
@@ -318,7 +323,7 @@ def finish_epoch(run: Run, loss: float, accuracy: dict[int, float], seconds: flo
         }
     )
     if run.history[-1]["promoted"]:
-        promote(run, zoo.as_kept(model), accuracy)
+        promote(run, zoo.as_kept(model), accuracy, bar)
     else:
         zoo.save_checkpoint(model, run.folder, run.config.task, UNSOLVED, epoch=run.epoch)
     # after what was measured, so that no reader finds an N that is solved and nothing about it
@@ -328,13 +333,15 @@ def finish_epoch(run: Run, loss: float, accuracy: dict[int, float], seconds: flo
     save_state(run)
 
 
-def promote(run: Run, model: RecurrentNetwork, accuracy: dict[int, float]) -> None:
+def promote(run: Run, model: RecurrentNetwork, accuracy: dict[int, float], bar: "tqdm[Any]") -> None:
     """Measure and save a network that solved its N, and move it on."""
     by_head = pd.DataFrame({"measure": "accuracy", "index": accuracy.keys(), "value": accuracy.values()})
     tables = [by_head, measure.cheap(model)]
     if run.config.measure_steps and measure.is_costly_due(run.now.n_max):
+        bar.reset(run.config.measure_steps)
+        bar.set_description(f"network {run.config.network_number}: measuring N = {run.now.n_max}")
         try:
-            tables.append(measure.costly(model, Protocol(run.config.measure_steps)))
+            tables.append(measure.costly(model, Protocol(run.config.measure_steps), Steps(bar)))
             tables.append(measure.mechanism(model, run.config.task))
         except InputError as error:  # activity without bounds has no timescales; training goes on
             warnings.warn(f"{run.folder.name}, N = {run.now.n_max}: {error}", stacklevel=2)

@@ -10,7 +10,6 @@ with `weights_only=True`: nothing in a file is ever run as code.
 
 import io
 import json
-import os
 import re
 import warnings
 import zipfile
@@ -42,22 +41,10 @@ from tsrnn.files import (
 from tsrnn.gated import network_class
 from tsrnn.inputs import choice, integer, integers
 from tsrnn.model import HEADS, Architecture, RecurrentNetwork, check_device
-from tsrnn.names import CHECKPOINT, FOLDER, checkpoint_name, folder_name, largest_n, trained_on
+from tsrnn.names import CHECKPOINT, checkpoint_name, folder_name, largest_n, trained_on
+from tsrnn.names import default_base_path as default_base_path  # it is as much the zoo's
+from tsrnn.names import network_folders as network_folders
 from tsrnn.schemas import HISTORY, TABLES, no_rows
-
-
-def default_base_path() -> Path:
-    """`$TSRNN_ZOO` if set, else `trained_models` in the checkout this package runs from, else here.
-
-    Raises InputError if it is set and there is no such folder: an empty zoo may be a misspelt one.
-    """
-    if chosen := os.environ.get("TSRNN_ZOO"):
-        if not Path(chosen).is_dir():
-            raise InputError(f"TSRNN_ZOO = {chosen}: there is no such folder; make it, or unset TSRNN_ZOO")
-        return Path(chosen)
-    checkout = Path(__file__).parents[1] / "trained_models"
-    return checkout if checkout.is_dir() else Path("trained_models")
-
 
 # ---------------------------------------------------------------- save
 
@@ -208,7 +195,9 @@ def load_checkpoint(path: str | Path, run: TrainConfig | None = None) -> Recurre
         raise InputError(f"{path} is not a tsrnn checkpoint: {first_line(error)}") from error
     if run is not None:
         check_same(path, {"task": about["task"], **vars(architecture)}, vars(run))
-    return assemble(architecture, tensors, ns, path)
+    model = assemble(architecture, tensors, ns, path)
+    model.task = about["task"]
+    return model
 
 
 def check_same(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
@@ -264,7 +253,10 @@ def load_published(path: str | Path) -> RecurrentNetwork:
         raise InputError(
             f"{path} is not a checkpoint in the published format: {type(error).__name__} {first_line(error)}"
         ) from error
-    return assemble(architecture, tensors, list(ns), path)
+    model = assemble(architecture, tensors, list(ns), path)
+    named = re.search(f"_({'|'.join(tasks.TASKS)})_", path.parent.name)
+    model.task = named[1] if named else ""
+    return model
 
 
 def assemble(
@@ -300,13 +292,6 @@ def checked(tensor: Any, shape: tuple[int, ...], name: str) -> Tensor:
 
 
 # ---------------------------------------------------------------- what there is
-
-
-def network_folders(base: str | Path) -> list[Path]:
-    """The folders that are named as those of networks, in natural order of their names."""
-    base = Path(base)
-    found = [path for path in base.iterdir() if FOLDER.fullmatch(path.name)] if base.is_dir() else []
-    return sorted(found, key=lambda p: [int(x) if x.isdecimal() else x for x in re.split("([0-9]+)", p.name)])
 
 
 def checkpoints(folder: str | Path) -> list[Path]:

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from tsrnn import tasks
 from tsrnn.curriculum import LARGEST_N
-from tsrnn.evaluation import BATCH, check_heads, check_one, last_states, units
+from tsrnn.evaluation import BATCH, last_states, units
 from tsrnn.inputs import LARGEST_SEED, integer
-from tsrnn.model import Network, RecurrentNetwork
+from tsrnn.model import Network, RecurrentNetwork, check_heads, check_one
 
 
 def decoding(

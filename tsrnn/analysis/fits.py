@@ -97,8 +97,10 @@ def criteria(rss: float, n: int, k: int) -> dict[str, float]:
     return {"aic": aic, "bic": k * np.log(n) + misfit, "aicc": aic + 2 * k * (k + 1) / (n - k - 1)}
 
 
-def fit(rho: Array, published_start: bool = False) -> dict[str, float | str]:
-    """Fit one autocorrelation at lags 0 ... L, (L + 1), from our start or from the published one.
+def fit(rho: Array, published_start: bool = False, first_lag: int = 0) -> dict[str, float | str]:
+    """Fit one autocorrelation of lags 0 ... L, (L + 1), from our start or from the published one.
+
+    Lags before `first_lag` are left out.
 
     Returns:
         `model` ("single" or "double") and `tau_net` in steps by AIC; `model_bic`, `tau_net_bic`,
@@ -109,7 +111,7 @@ def fit(rho: Array, published_start: bool = False) -> dict[str, float | str]:
     Raises:
         InputError: fewer than 7 lags; AICc needs them.
     """
-    lags = np.arange(len(rho), dtype=float)
+    lags, rho = np.arange(len(rho), dtype=float)[first_lag:], rho[first_lag:]
     if len(rho) < 7:
         raise InputError(f"{len(rho)} lags: 7 or more are needed for two exponentials")
     found: dict[str, float | str] = {}
@@ -141,7 +143,7 @@ def fit(rho: Array, published_start: bool = False) -> dict[str, float | str]:
     return found
 
 
-def jackknife_error(found: dict[str, float | str], rho: Array, without: Array) -> float:
+def jackknife_error(found: dict[str, float | str], rho: Array, without: Array, first_lag: int = 0) -> float:
     """Standard error of τ_net from the spread over trials, in steps.
 
     One Gauss-Newton step takes the fit of `rho` (L + 1) to that of each autocorrelation with one trial left
@@ -151,7 +153,7 @@ def jackknife_error(found: dict[str, float | str], rho: Array, without: Array) -
     name, trials = str(found["model"]), len(without)
     if name not in SHAPES or trials < 2:
         return np.nan
-    shape, lags = SHAPES[name], np.arange(len(rho), dtype=float)
+    shape, lags = SHAPES[name], np.arange(len(rho), dtype=float)[first_lag:]
     values = np.array([float(found[f"{name}_{p}"]) for p in shape.parameters])
     inside = np.minimum(values, np.array(shape.upper) - values) > 1e-6 * np.array(shape.upper)
     slowest = max(shape.taus, key=lambda i: values[i])
@@ -160,21 +162,21 @@ def jackknife_error(found: dict[str, float | str], rho: Array, without: Array) -
     gradient = shape.gradient(lags, *values)[:, inside]
     if np.linalg.matrix_rank(gradient) < gradient.shape[1]:
         return np.nan
-    steps = np.linalg.lstsq(gradient, (without - rho).T, rcond=None)[0]
+    steps = np.linalg.lstsq(gradient, (without - rho)[:, first_lag:].T, rcond=None)[0]
     tau = steps[int(inside[:slowest].sum())]
     error = float(np.sqrt((trials - 1) / trials * ((tau - tau.mean()) ** 2).sum()))
     return error if error < LARGEST_TAU else np.inf
 
 
-def fit_all(autocovariance: Array) -> pd.DataFrame:
+def fit_all(autocovariance: Array, published_start: bool = False, first_lag: int = 0) -> pd.DataFrame:
     """A row per series, as `fit`, with `tau_net_se`: autocovariance (L + 1, B, S) of S series, B trials."""
     rows = []
     total = autocovariance.sum(1)
     for i in range(total.shape[1]):
         rho = ratio(total[:, i])
-        found = fit(rho)
+        found = fit(rho, published_start, first_lag)
         without = ratio(total[:, i, None] - autocovariance[:, :, i]).T
-        rows.append(found | {"tau_net_se": jackknife_error(found, rho, without)})
+        rows.append(found | {"tau_net_se": jackknife_error(found, rho, without, first_lag)})
     return pd.DataFrame(rows)
 
 

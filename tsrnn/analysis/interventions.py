@@ -18,9 +18,8 @@ import torch
 from torch import Tensor
 
 from tsrnn import InputError, tasks
-from tsrnn.evaluation import check_heads, check_one
 from tsrnn.inputs import LARGEST_SEED, check_fields, choice, integer, number
-from tsrnn.model import LeakyRNN, RecurrentNetwork, leaky
+from tsrnn.model import LeakyRNN, RecurrentNetwork, check_heads, check_one, leaky
 
 # Of the paper: 10 values for W, 13 for τ
 WEIGHT_EPSILONS = tuple(np.geomspace(0.01, 10, 10))

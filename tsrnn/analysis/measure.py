@@ -17,7 +17,7 @@ import pandas as pd
 from tsrnn.analysis import decoding
 from tsrnn.analysis.connectivity import connectivity
 from tsrnn.analysis.dimensionality import Covariance, dimensionality_table
-from tsrnn.analysis.simulate import Protocol, collect
+from tsrnn.analysis.simulate import Collector, Protocol, collect
 from tsrnn.analysis.timescales import (
     POPULATION,
     ActivityLags,
@@ -47,10 +47,10 @@ def cheap(model: RecurrentNetwork) -> pd.DataFrame:
     return rows({"tau": table["tau"]} | {name: pd.Series([mean]) for name, mean in means.items()})
 
 
-def costly(model: RecurrentNetwork, protocol: Protocol) -> pd.DataFrame:
-    """Timescales and dimensionality of one network, from one simulation."""
+def costly(model: RecurrentNetwork, protocol: Protocol, *others: Collector) -> pd.DataFrame:
+    """Timescales and dimensionality of one network, from one simulation, which others may collect, too."""
     lags, covariance = ActivityLags(), Covariance()
-    collect(model, protocol, lags, covariance)
+    collect(model, protocol, lags, covariance, *others)
     units = timescales_table(model, lags, protocol).query(f"unit != {POPULATION}")
     population = autocorrelation_table(lags).query(f"unit == {POPULATION}")
     return rows(
