@@ -106,8 +106,6 @@ def test_what_docstrings_show_is_true(name):
 
 CHAPTERS = sorted((PACKAGE.parent / "notebooks").glob("*.ipynb"))
 LONGEST = 25
-# Chapter -> its longest cell. It may get shorter, and is to go from here then.
-LONGER = {"03_measuring_timescales": 26, "run_it_yourself": 46}
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
@@ -115,5 +113,4 @@ def test_a_cell_can_be_read_aloud(path):
     """It is a call and a plot: what takes more lines is a function of the package, with a test."""
     cells = [c for c in json.loads(path.read_text())["cells"] if c["cell_type"] == "code"]
     lines = {c["id"]: sum(bool(line.strip()) for line in c["source"]) for c in cells}
-    most = LONGER.get(path.stem, LONGEST)
-    assert {name: count for name, count in lines.items() if count > most} == {}
+    assert {name: count for name, count in lines.items() if count > LONGEST} == {}
