@@ -19,22 +19,12 @@ CURRICULA = {
     "sliding": ("sliding", ""),
     "no curriculum": ("single_nocurr", "first12"),
 }
-# Variants as in the folders' names -> what they are called, by what is other about them
+# What is other about a model -> its variants, as in the folders' names
 MODELS = {
-    "gated": {
-        "lstm_published": "LSTM",
-        "gru_published": "GRU",
-        "lstm_matched": "LSTM, matched",
-        "gru_matched": "GRU, matched",
-    },
-    "activation": {
-        "mod_leakyrelu": "leaky ReLU, τ outside",
-        "mod_relu": "ReLU, τ outside",
-        "mod_tanh": "tanh, τ outside",
-        "mod_sigmoid": "sigmoid, τ outside",
-    },
-    "size": {"neurons100": "100 units", "neurons250": "250 units", "neurons1000": "1000 units"},
-    "time": {"continuous_leakyrelu_k7-8-9-10": "continuous time"},
+    "gated": ("lstm_published", "gru_published", "lstm_matched", "gru_matched"),
+    "activation": ("mod_leakyrelu", "mod_relu", "mod_tanh", "mod_sigmoid"),
+    "size": ("neurons100", "neurons250", "neurons1000"),
+    "time": ("continuous_leakyrelu_k7-8-9-10",),
 }
 ONE_HEAD = ("single-head", "no curriculum")
 PANELS = {
@@ -47,8 +37,8 @@ PANELS = {
 def models(what: str) -> dict[str, tuple[str, str]]:
     """Conditions, as `networks` takes them, of the models of one part of `MODELS`."""
     return {
-        f"{name}, {STANDARD[curriculum]}": (curriculum, re.escape(variant))
-        for variant, name in MODELS[what].items()
+        f"{paper.variant_in_words(variant)}, {STANDARD[curriculum]}": (curriculum, re.escape(variant))
+        for variant in MODELS[what]
         for curriculum in STANDARD
     }
 

@@ -170,15 +170,37 @@ def beside(
     return cells | dict(zip(tests, found, strict=True))
 
 
+# What variants of the appendix are called; others by rule
+VARIANTS = {
+    "lstm_published": "LSTM",
+    "lstm_matched": "LSTM, matched",
+    "gru_published": "GRU",
+    "gru_matched": "GRU, matched",
+    "mod_leakyrelu": "leaky ReLU, τ outside",
+    "mod_relu": "ReLU, τ outside",
+    "mod_tanh": "tanh, τ outside",
+    "mod_sigmoid": "sigmoid, τ outside",
+    "continuous_leakyrelu_k7-8-9-10": "continuous time",
+}
+
+
+def variant_in_words(variant: str) -> str:
+    """
+    >>> [variant_in_words(v) for v in ("tau1", "first12", "init10", "neurons100", "lstm_published")]
+    ['τ = 1', 'N = 12', '10 readouts from the start', '100 units', 'LSTM']
+    """
+    what = re.sub(r"^first(\d+)$", r"N = \1", re.sub(r"^tau([\d.]+)$", r"τ = \1", variant))
+    what = re.sub(r"^init(\d+)$", r"\1 readouts from the start", re.sub(r"^neurons(\d+)$", r"\1 units", what))
+    return VARIANTS.get(what, what)
+
+
 def condition(curriculum: str, variant: str = "", task: str = "") -> str:
     """A condition in words.
 
     >>> condition("cumulative", "tau1"), condition("single_nocurr", "first12", "parity")
     ('multi-head, τ = 1', 'no curriculum, parity, N = 12')
     """
-    what = re.sub(r"^first(\d+)$", r"N = \1", re.sub(r"^tau([\d.]+)$", r"τ = \1", variant))
-    what = re.sub(r"^init(\d+)$", r"\1 readouts from the start", what)
-    return ", ".join(part for part in (NAMES[curriculum], task, what) if part)
+    return ", ".join(part for part in (NAMES[curriculum], task, variant_in_words(variant)) if part)
 
 
 def conditions(index: pd.DataFrame) -> pd.DataFrame:
