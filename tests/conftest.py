@@ -5,6 +5,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 
-from tsrnn import cli, config, files
+from tsrnn import cli, config, files, probes
 from tsrnn.config import TrainConfig
 from tsrnn.files import read
 from tsrnn.training import train
@@ -59,6 +60,7 @@ def trained(trained_once: Path, tmp_path: Path) -> Path:
 
 # What the command line has no option for: a protocol that takes a second
 SHORT = {"steps": 12, "test_batches": 3, "batch_size": 16, "measure_steps": 100, "promotion": 0.0}
+FIRST_LOOK = replace(probes.QUICK, steps=SHORT["measure_steps"])
 # As a program: python -c TSRNN train ...
 TSRNN = (
     "from functools import partial; from tsrnn import cli, config, training; "
@@ -72,6 +74,7 @@ def command(
 ) -> Callable[..., tuple[int, str, str]]:
     """A command of tsrnn with the short protocol: exit code, stdout, stderr."""
     monkeypatch.setattr(config, "TrainConfig", partial(TrainConfig, **SHORT))
+    monkeypatch.setattr(probes, "add_missing", partial(probes.add_missing, scale=FIRST_LOOK))
 
     def run(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["tsrnn", *map(str, arguments)])

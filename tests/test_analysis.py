@@ -117,8 +117,9 @@ def test_what_is_missing_is_added_and_is_the_same(small, tmp_path):
     before = pd.read_parquet(bare / "promotions.parquet")
     assert "tau_net" not in set(before["measure"])
     [again] = train(small, base_path=tmp_path / "b", progress=False)  # complete: notes the steps to measure
-    assert probes.add_missing(again, progress=False) == [5, 6]
-    assert probes.add_missing(again, progress=False) == []
+    quick = replace(probes.QUICK, steps=small.measure_steps)
+    assert probes.add_missing(again, progress=False, scale=quick) == [5, 6]
+    assert probes.add_missing(again, progress=False, scale=quick) == []
 
     def values(folder):
         p = pd.read_parquet(folder / "promotions.parquet").astype({"measure": str})

@@ -35,6 +35,7 @@ def card(shift: int = 0) -> pd.DataFrame:
                 "paired": i % 2 == 0,
                 "networks": (4, 3) if tested else (),
                 "N": 20 if tested else None,
+                "simulations": (1.0, -2.0, 4.0) if i % 4 == 0 else (),
                 "published": Published(1.75, 0.25, "plot") if i % 3 == 0 or 0 < i % 7 < 3 else None,
                 "verdict": claims.VERDICTS[i % 7],
                 "reduced": i % 5 == 0,
@@ -87,6 +88,8 @@ def test_a_row_opens_to_all_that_its_verdict_was_made_of(rows):
             if data["verdict"] != claims.UNTESTED:
                 assert claims.measured(data) in more
                 assert ("4 pairs" if data["paired"] else "4 and 3 networks") in more
+            if data["simulations"] and data["verdict"] != claims.UNTESTED:
+                assert "By each set of draws of the bits alone: +1.00, −2.00, +4.00." in more
             if data["published"] and data["verdict"] != claims.UNTESTED:
                 assert "Published: +1.75 ± 0.25, read off a plot" in more
 
