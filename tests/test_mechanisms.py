@@ -75,7 +75,7 @@ def test_shares_are_measured_at_promotions_and_read_from_there(small, tmp_path):
         train(config, base_path=tmp_path, progress=False)
     found = measured(tmp_path)
     assert found["N"].tolist() == [2, 3, 4, 5, 6] * 2
-    assert set(found["condition"]) == {"multi-head, neurons20", "single-head, tau2_neurons20"}
+    assert set(found["condition"]) == {"multi-head, 20 units", "single-head, τ = 2, 20 units"}
     assert found[list(SHARES)].apply(lambda column: column.dropna().between(0, 1).all()).all()
     assert len(mechanisms.at_last(found)) == 2 and mechanisms.at_last(found)["N"].tolist() == [6, 6]
     assert measured(tmp_path / "nothing").empty

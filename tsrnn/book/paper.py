@@ -188,10 +188,16 @@ def variant_in_words(variant: str) -> str:
     """
     >>> [variant_in_words(v) for v in ("tau1", "first12", "init10", "neurons100", "lstm_published")]
     ['τ = 1', 'N = 12', '10 readouts from the start', '100 units', 'LSTM']
+    >>> variant_in_words("mod_tanh_tau2_neurons20")
+    'tanh, τ outside, τ = 2, 20 units'
     """
-    what = re.sub(r"^first(\d+)$", r"N = \1", re.sub(r"^tau([\d.]+)$", r"τ = \1", variant))
-    what = re.sub(r"^init(\d+)$", r"\1 readouts from the start", re.sub(r"^neurons(\d+)$", r"\1 units", what))
-    return VARIANTS.get(what, what)
+    model = max((v for v in VARIANTS if f"{variant}_".startswith(f"{v}_")), key=len, default="")
+    words = [VARIANTS[model]] if model else []
+    for part in filter(None, variant.removeprefix(model).split("_")):
+        part = re.sub(r"^first(\d+)$", r"N = \1", re.sub(r"^tau([\d.]+)$", r"τ = \1", part))
+        part = re.sub(r"^init(\d+)$", r"\1 readouts from the start", part)
+        words.append(re.sub(r"^neurons(\d+)$", r"\1 units", part))
+    return ", ".join(words)
 
 
 def condition(curriculum: str, variant: str = "", task: str = "") -> str:
