@@ -21,6 +21,9 @@ from tqdm import tqdm
 from tsrnn.book.copies import results
 
 TOP = Path(__file__).parents[1]
+# Of kernels that start at the same moment two may choose the same port: one dies, and nothing has been run.
+# https://github.com/jupyter/jupyter_client/issues/487
+NOT_STARTED, TRIES = "Kernel died before replying to kernel_info", 3
 
 
 def run(notebook: Path, copy: Path, parameters: dict[str, object]) -> str | None:
@@ -30,7 +33,10 @@ def run(notebook: Path, copy: Path, parameters: dict[str, object]) -> str | None
     for name, value in parameters.items():
         command += ["-p", name, str(value)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    for _ in range(TRIES):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        if NOT_STARTED not in done.stderr:
+            break
     return None if done.returncode == 0 else (done.stderr.strip().splitlines() or ["died"])[-1]
 
 
