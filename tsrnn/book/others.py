@@ -24,7 +24,6 @@ MODELS = {
     "gated": ("lstm_published", "gru_published", "lstm_matched", "gru_matched"),
     "activation": ("mod_leakyrelu", "mod_relu", "mod_tanh", "mod_sigmoid"),
     "size": ("neurons100", "neurons250", "neurons1000"),
-    "time": ("continuous_leakyrelu_k7-8-9-10",),
 }
 ONE_HEAD = ("single-head", "no curriculum")
 PANELS = {
@@ -155,7 +154,7 @@ def models_in_words(index: pd.DataFrame, base: Path) -> dict[str, str]:
 
     Returns:
         reached: how far each got, in how many epochs; ladder: what share of a ladder's answers change, at the
-        last N where it was measured, beside the standard networks.
+        last N where it was measured, the standard networks' as well.
     """
     done = solved(index, base).sort_values("N").groupby(["kind", "number"], sort=False).last()
     reached = [
@@ -165,9 +164,12 @@ def models_in_words(index: pd.DataFrame, base: Path) -> dict[str, str]:
     ]
     ends = at_the_end(index, base)
     shares = ends[ends["measure"] == "ladder"].groupby("kind", sort=False)
-    ladder = [f"{kind}, N = {paper.span(t['N'])}: {paper.span(t['value'], unit=' %')}" for kind, t in shares]
+    ladder = [f"{paper.span(t['value'], unit=' %')} ({kind}, N = {paper.span(t['N'])})" for kind, t in shares]
     none = "No such network is here yet"
-    return {"reached": "; ".join(reached) or none, "ladder": "; ".join(ladder) or none}
+    return {
+        "reached": "; ".join(reached) or none,
+        "ladder": f"As in a ladder change, at the last N that was measured, {'; '.join(ladder) or 'none'}",
+    }
 
 
 def curricula_in_words(solved: pd.DataFrame, ends: pd.DataFrame) -> dict[str, str]:
