@@ -12,16 +12,10 @@ from tsrnn import InputError, zoo
 from tsrnn.analysis.simulate import Protocol
 from tsrnn.config import TrainConfig
 from tsrnn.files import read_json
-from tsrnn.names import largest_n
+from tsrnn.names import NAMES, largest_n
 from tsrnn.runs import records
 
 WIDTH = 100
-KINDS = {
-    "cumulative": "multi-head",
-    "single": "single-head",
-    "sliding": "sliding",
-    "single_nocurr": "no curriculum",
-}
 LICENCE = "BSD-3-Clause, as all of tsrnn"
 PAPER = (
     "S. Khajehabdollahi, R. Zeraati, E. Giannakakis, T. J. Schäfer, G. Martius, A. Levina: Emergent "
@@ -44,7 +38,7 @@ def card(folder: str | Path) -> dict[str, Any]:
     folder = Path(folder)
     config, promotions = records(folder)
     begun, row = read_json(folder / "config.json"), zoo.row_of(folder)
-    kind = KINDS.get(config.curriculum, config.curriculum)
+    kind = NAMES.get(config.curriculum, config.curriculum)
     units = config.model if config.architecture().gated else "leaky"
     history = zoo.read_history(folder).query("promoted")
     kept = [checkpoint_row(path, promotions) for path in zoo.checkpoints(folder)]

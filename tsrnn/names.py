@@ -1,4 +1,4 @@
-"""What the folders of networks and their checkpoints are called, by us and by the authors.
+"""What curricula are called, and the folders of networks and their checkpoints, by us and by the authors.
 
 It loads neither torch nor pandas: the shell completes names of networks with it.
 """
@@ -13,6 +13,13 @@ from tsrnn import InputError
 if TYPE_CHECKING:
     from tsrnn.model import Architecture
 
+# What curricula are called in prose, figures and cards
+NAMES = {
+    "cumulative": "multi-head",
+    "single": "single-head",
+    "sliding": "sliding",
+    "single_nocurr": "no curriculum",
+}
 # [0-9]: \d is any digit of any script
 FOLDER = re.compile(r"[A-Za-z0-9_.+-]+_network_[1-9][0-9]{0,6}")
 CHECKPOINT = re.compile(r"rnn_N([1-9][0-9]{0,4})_N([1-9][0-9]{0,4})(\.safetensors)?")

@@ -18,9 +18,8 @@ BLOCK = 128  # steps at a time
 # Of two exponentials that are there, the jackknife's error of the slower is a small part of it. Of one that
 # chance has put there, it is about as large, or there is none (chapter 3).
 SURE = 0.5
-ENOUGH = (
-    50  # times τ, in a trial: without its mean an autocorrelation is too small by up to 2/50, and so is τ
-)
+# Times τ, in a trial: without its mean an autocorrelation is too small by up to 2/50, and so is τ
+ENOUGH = 50
 
 
 def timescales_of(

@@ -17,6 +17,7 @@ from tsrnn import tasks, zoo
 from tsrnn.analysis.statistics import compare, interval
 from tsrnn.book import paper
 from tsrnn.book.paper import Published
+from tsrnn.schemas import TABLES
 
 KINDS = ("cumulative", "single")
 # Measured with each of several sets of draws of p, on which they depend; and the same of τ_net, in pandas
@@ -56,12 +57,8 @@ class Networks:
 
     @cached_property
     def robustness(self) -> pd.DataFrame:
-        """Of those that it was measured of: no row if of none, such as gated ones."""
-        there = [(self.base / name / "robustness.parquet").exists() for name in self.index["network"]]
-        if not any(there):
-            columns = "curriculum number N damage epsilon unit repeat tau accuracy relative_accuracy baseline"
-            return pd.DataFrame(columns=columns.split())
-        return zoo.gather(self.index[there], self.base, "robustness")
+        """Of those that it was measured of: gated networks have none."""
+        return self.where_measured("robustness")
 
     @cached_property
     def readouts(self) -> pd.DataFrame:
@@ -69,13 +66,16 @@ class Networks:
 
     @cached_property
     def retraining(self) -> pd.DataFrame:
-        """Of those that were retrained (`tsrnn retrain`): no row if none was."""
-        there = [(self.base / name / "retraining.parquet").exists() for name in self.index["network"]]
-        if not any(there):
-            return pd.DataFrame(
-                columns=["curriculum", "number", "start", "N", "epoch", "accuracy", "relative_accuracy"]
-            )
-        return zoo.gather(self.index[there], self.base, "retraining")
+        """Of those that were retrained (`tsrnn retrain`)."""
+        return self.where_measured("retraining")
+
+    def where_measured(self, name: str) -> pd.DataFrame:
+        """A table of the networks that have it; without a row if none has."""
+        file = f"{name}.parquet"
+        there = [(self.base / network / file).exists() for network in self.index["network"]]
+        if any(there):
+            return zoo.gather(self.index[there], self.base, name)
+        return pd.DataFrame(columns=[*zoo.ABOUT, *TABLES[file].columns])
 
 
 @dataclass

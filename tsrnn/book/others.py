@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 
 from tsrnn import zoo
 from tsrnn.book import paper, plotting, synthesis
-from tsrnn.book.effects import Networks, per_network
+from tsrnn.book.effects import KINDS, Networks, per_network
 
-STANDARD = {"cumulative": "multi-head", "single": "single-head"}
+STANDARD = {kind: plotting.NAMES[kind] for kind in KINDS}
 # What a condition is called -> its curriculum and variant (a regular expression), as in the folders' names
 CURRICULA = {
     "ten heads at once": ("cumulative", "init10"),

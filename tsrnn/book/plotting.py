@@ -9,6 +9,8 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from tsrnn.names import NAMES as NAMES
+
 # Okabe and Ito's palette, which colour-blind readers can tell apart: a hue per curriculum, a shade per task.
 COLOURS = {
     ("cumulative", "parity"): "#0072B2",
@@ -19,12 +21,6 @@ COLOURS = {
     ("sliding", "dms"): "#6BC9A8",
     ("single_nocurr", "parity"): "#CC79A7",
     ("single_nocurr", "dms"): "#E3B5D0",
-}
-NAMES = {
-    "cumulative": "multi-head",
-    "single": "single-head",
-    "sliding": "sliding",
-    "single_nocurr": "no curriculum",
 }
 # How a published mean is known -> its shape, and how it is named
 SHAPES = {"data": ("D", "published"), "plot": ("s", "from a plot")}
