@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -162,6 +163,25 @@ def test_an_ensemble_killed_before_any_write_ends_the_same(small, tmp_path, monk
         found = train(config, 3, base, progress=False)
         assert [everything(f) for f in found] == wanted, f"killed before write {kills}"
     assert kills > 20 and [everything(f) for f in found] == wanted
+
+
+def test_a_kill_while_a_checkpoint_is_removed_leaves_none_behind(small, tmp_path, monkeypatch):
+    """Its checksum is gone then, and it is still there."""
+    small = replace(small, measure_steps=0)
+    [whole] = train(small, base_path=tmp_path / "a", progress=False)
+    unlink = Path.unlink
+
+    def die(path, **how):
+        if path.name == "rnn_N2_N3.safetensors":
+            raise KeyboardInterrupt
+        unlink(path, **how)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "unlink", die)
+        train(small, base_path=tmp_path / "b", progress=False)
+    assert (tmp_path / "b" / small.folder() / "rnn_N2_N3.safetensors").exists()
+    [folder] = train(small, base_path=tmp_path / "b", progress=False)
+    assert everything(folder) == everything(whole)
 
 
 def test_only_our_own_unfinished_files_are_removed(small, tmp_path):

@@ -35,7 +35,7 @@ from tsrnn.files import remove, write_table
 from tsrnn.folders import check_count, check_folder, choosing, hold, is_done
 from tsrnn.gated import network_class
 from tsrnn.model import LeakyRNN, RecurrentNetwork, check_device
-from tsrnn.names import largest_n
+from tsrnn.names import checkpoint_name
 from tsrnn.optimisers import MEMORY, OPTIMISERS
 from tsrnn.progress import Steps, progress_bar
 from tsrnn.recurrence import onednn_is_exact
@@ -355,9 +355,11 @@ def promote(run: Run, model: RecurrentNetwork, accuracy: dict[int, float], bar: 
         earlier = before[-2] if len(before) > 1 else 0
         waits = not run.config.measure_steps and before[-1] % 10 == 0
         if not waits and not any(earlier < m <= before[-1] for m in MILESTONES):
-            for path in zoo.checkpoints(run.folder):
-                if path != saved and largest_n(path) == before[-1]:
-                    remove(path)
+            n_min = run.promotions.loc[run.promotions["N_max"] == before[-1], "N_min"].iloc[0]
+            # by its name: a kill may have left it without its checksum, which `zoo.checkpoints` goes by
+            path = run.folder / f"{checkpoint_name(n_min, before[-1])}{saved.suffix}"
+            if path != saved and path.exists():
+                remove(path)
     move_on(run)
 
 
