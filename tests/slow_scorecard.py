@@ -5,6 +5,7 @@ the numbers per network, of both kinds where two are compared.
 """
 
 import csv
+import math
 import re
 import statistics as st
 import tomllib
@@ -187,6 +188,18 @@ def effects(base: Path, task: str) -> list[tuple[int | None, Values, Values | No
         if measure == "at_promotions":
             a, b = multi.measured(w["measure"]), single.measured(w["measure"])
             return compared(a, b, needs, mean)
+        if measure == "in_models":
+            a, b, ns = {}, {}, []
+            for i, model in enumerate(w["models"]):
+                kinds = [Raw(base, f"{kind}_{task}_{re.escape(model)}") for kind in ("cumulative", "single")]
+                if w["effect"] == "epochs_to":
+                    n, x, y = compared(*(raw.solved() for raw in kinds), needs)
+                else:
+                    n, x, y = compared(*(raw.measured(w["measure"]) for raw in kinds), needs, mean)
+                if n is not None:
+                    a[i], b[i] = (math.log2(mean(list(values.values()))) for values in (x, y))
+                    ns.append(n)
+            return (min(ns), a, b) if ns else nothing
         if measure == "imbalance":
             found = []
             for raw in (multi, single):

@@ -87,3 +87,12 @@ def test_networks_are_those_of_the_folder_and_their_numbers_those_of_its_files()
     assert times["sliding", 1, 41, "answers changed (%)"] == pytest.approx(100 * value["ladder"].item())
     n = comparison_n(Networks(standard, base, "parity").readouts)
     assert synthesis.evidence(Networks(standard, base, "parity"), n)["value"].notna().all()
+
+
+def test_where_bits_may_be_held_for_longer():
+    rows = [("multi-head", 1, 8, k, 99.0 if 5 <= k <= 20 else 60.0) for k in (1, 5, 10, 20, 50)]
+    rows += [("single-head", 1, 8, k, 70.0) for k in (1, 5, 10)]
+    table = pd.DataFrame(rows, columns=["kind", "number", "N", "k", "accuracy"])
+    said = "Above 98 % are: multi-head (N = 8) for k = 5 to 20; single-head (N = 8) for none of these k"
+    assert others.held_in_words(table) == said
+    assert others.held_in_words(table[:0]) == "No such network is here yet"

@@ -6,7 +6,7 @@ unit of replication is the network. The rule is the same for all:
 - not claimed: the paper makes the claim for another task; the effect is shown, without a verdict;
 - not tested: no network has reached the least N that the claim can be judged at, or there are none;
 - inconclusive: there is one network of a kind, or the effect may be 0: corrected for the number of rows by
-  Holm's method, p > 0.05, whichever its sign;
+  Holm's method, p > 0.05, whichever its sign (the rows of the main figures together, and the appendix's);
 - contradicted: it is not 0, and has the other sign;
 - reproduced: it is not 0, and has the sign claimed. Where the published effect is known at that N, and the
   95 % interval over networks does not come within what it was read to: smaller, or larger than published.
@@ -41,6 +41,7 @@ UNTESTED, UNCLAIMED = "not tested", "not claimed"
 VERDICTS = (REPRODUCED, SMALLER, LARGER, INCONCLUSIVE, CONTRADICTED, UNTESTED, UNCLAIMED)
 MARKS = dict(zip(VERDICTS, "✓✓✓≈✗––", strict=True))
 ALPHA = 0.05
+APPENDIX = "App."  # the figure of the appendix's claims
 
 
 @dataclass(frozen=True)
@@ -123,8 +124,10 @@ def scorecard(nets: Networks) -> pd.DataFrame:
     """
     effects = [MEASURES[claim.measure](nets, claim.needs, **claim.with_) for claim in CLAIMS]
     tests = [dict.fromkeys(("low", "high", "p"), np.nan) if e.is_empty else e.test() for e in effects]
-    judged = [c.kind in ("sign", "differ") and nets.task in c.tasks for c in CLAIMS]
-    corrected = holm([t["p"] if j else np.nan for t, j in zip(tests, judged, strict=True)])
+    judged = np.array([c.kind in ("sign", "differ") and nets.task in c.tasks for c in CLAIMS])
+    appendix, ps = np.array([c.figure == APPENDIX for c in CLAIMS]), [t["p"] for t in tests]
+    main, other = (holm(np.where(judged & (appendix == x), ps, np.nan).tolist()) for x in (False, True))
+    corrected = np.fmax(main, other).tolist()  # a row is NaN in the family that is not its own
     rows = []
     for claim, effect, test, p in zip(CLAIMS, effects, tests, corrected, strict=True):
         counts = () if effect.is_empty else (len(effect.a), *([] if effect.b is None else [len(effect.b)]))

@@ -4,6 +4,7 @@ Each function takes the networks and the least N to look at, and gives the effec
 have reached, of both kinds where two are compared; of several such N at the largest.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -447,10 +448,37 @@ def perturbed(nets: Networks, needs: int, parameter: str, epsilon: float) -> Eff
     return difference(r, needs, "relative_accuracy", published=lambda n: theirs if n == 30 else None)
 
 
+def of_models(nets: Networks, models: Sequence[str]) -> dict[str, Networks]:
+    """Networks of other models (variants, as in folders' names), by model, where there are both kinds."""
+    found = {}
+    for model in models:
+        rows = [nets.others(kind, re.escape(model)) for kind in KINDS]
+        if all(len(of_kind) for of_kind in rows):
+            found[model] = Networks(pd.concat(rows, ignore_index=True), nets.base, nets.task)
+    return found
+
+
+def in_models(nets: Networks, needs: int, effect: str, models: Sequence[str], **how: str) -> Effect:
+    """An effect of `MEASURES` in networks of other models, a model being one observation.
+
+    The networks of a kind are averaged, and their binary logarithm taken: the difference of a pair says how
+    often multi-head is twice single-head. Each model is looked at where its own networks are, so N is the
+    least of these.
+    """
+    multi, single, ns = {}, {}, []
+    for i, own in enumerate(of_models(nets, models).values(), 1):
+        found = MEASURES[effect](own, needs, **how)
+        if found.a and found.b and found.n:
+            multi[i], single[i] = (float(np.log2(np.mean(list(x.values())))) for x in (found.a, found.b))
+            ns.append(found.n)
+    return Effect(multi, single, min(ns)) if ns else Effect()
+
+
 MEASURES: dict[str, Callable[..., Effect]] = {
     f.__name__: f
     for f in (
         at_promotions, beyond, epochs_to, fast_or_slow, fixed_tau, fixed_tau_largest, forgotten, from_scratch,
-        furthest, grows, harmless, imbalance, pace, perturbed, retrained, slope, slope_between_tasks, slowing,
+        furthest, grows, harmless, imbalance, in_models, pace, perturbed, retrained, slope,
+        slope_between_tasks, slowing,
     )
 }  # fmt: skip

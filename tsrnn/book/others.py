@@ -1,7 +1,7 @@
 """Networks of other curricula and other models beside the paper's standard ones (the appendix)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -10,7 +10,9 @@ from matplotlib.figure import Figure
 
 from tsrnn import zoo
 from tsrnn.book import paper, plotting, synthesis
-from tsrnn.book.effects import KINDS, Networks, per_network
+from tsrnn.book.claims import Claim
+from tsrnn.book.effects import KINDS, MEASURES, Networks, of_models, per_network
+from tsrnn.evaluation import accuracy_by_k
 
 STANDARD = {kind: plotting.NAMES[kind] for kind in KINDS}
 # What a condition is called -> its curriculum and variant (a regular expression), as in the folders' names
@@ -24,7 +26,9 @@ MODELS = {
     "gated": ("lstm_published", "gru_published", "lstm_matched", "gru_matched"),
     "activation": ("mod_leakyrelu", "mod_relu", "mod_tanh", "mod_sigmoid"),
     "size": ("neurons100", "neurons250", "neurons1000"),
+    "continuous": ("continuous_leakyrelu_k7-8-9-10",),
 }
+HELD = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 30, 50, 100, 200)  # steps for a bit, of those published
 ONE_HEAD = ("single-head", "no curriculum")
 PANELS = {
     **{name: synthesis.PANELS[name] for name in ("tau", "tau_net", "ladder")},
@@ -33,11 +37,12 @@ PANELS = {
 }
 
 
-def models(what: str) -> dict[str, tuple[str, str]]:
-    """Conditions, as `networks` takes them, of the models of one part of `MODELS`."""
+def models(*parts: str) -> dict[str, tuple[str, str]]:
+    """Conditions, as `networks` takes them, of the models of these parts of `MODELS`."""
     return {
         f"{paper.variant_in_words(variant)}, {STANDARD[curriculum]}": (curriculum, re.escape(variant))
-        for variant in MODELS[what]
+        for part in parts
+        for variant in MODELS[part]
         for curriculum in STANDARD
     }
 
@@ -149,6 +154,67 @@ def gathered(index: pd.DataFrame, base: Path, table: str) -> pd.DataFrame:
     return zoo.gather(index, base, table).merge(index[[*about, "kind"]], on=about)
 
 
+def pairs(nets: Networks, claim: Claim) -> pd.DataFrame:
+    """What a claim about other models is judged by, model by model, the standard networks first.
+
+    Returns:
+        Columns model, curriculum, N (the largest that most of both kinds have), value (mean over networks).
+    """
+    how = {name: value for name, value in claim.with_.items() if name not in ("effect", "models")}
+    rows = []
+    for model, own in ({"": nets} | of_models(nets, claim.with_["models"])).items():
+        found = MEASURES[claim.with_["effect"]](own, claim.needs, **how)
+        if found.a and found.b:
+            name = paper.variant_in_words(model) or "this book's"
+            means = (sum(values.values()) / len(values) for values in (found.a, found.b))
+            rows += [(name, kind, found.n, mean) for kind, mean in zip(KINDS, means, strict=True)]
+    return pd.DataFrame(rows, columns=["model", "curriculum", "N", "value"])
+
+
+def figure_of_pairs(tables: Mapping[str, pd.DataFrame], task: str) -> Figure:
+    """A panel for each table of `pairs`, by what is along x; a line from one kind to the other per model."""
+    fig, axes = plt.subplots(len(tables), figsize=(6.4, 5.2), squeeze=False)
+    for ax, (what, table) in zip(axes.flat, tables.items(), strict=True):
+        names = [f"{model}, N = {n}" for model, n in table[["model", "N"]].drop_duplicates().to_numpy()]
+        ends = [table.loc[table["curriculum"] == kind, "value"].to_numpy() for kind in KINDS]
+        ax.hlines(names, *ends, color=plotting.INK, lw=1)
+        for kind, values in zip(KINDS, ends, strict=True):
+            ax.plot(values, names, "o", color=plotting.colour(kind, task), label=STANDARD[kind])
+        ax.invert_yaxis()
+        ax.set(xlabel=what)
+    plotting.legend_of_all(fig)
+    return fig
+
+
+def held(index: pd.DataFrame, base: Path, ks: Sequence[int], batches: int = 1) -> pd.DataFrame:
+    """How often networks in continuous time answer for their largest N, with bits held for other times.
+
+    Returns:
+        Columns kind, number, N, k (steps for a bit), accuracy (%), at the last checkpoint of each network.
+    """
+    tables = []
+    for row in index.to_dict("records"):
+        kept = zoo.checkpoints(base / row["network"])
+        if row["variant"] in MODELS["continuous"] and kept:
+            model = zoo.load_checkpoint(kept[-1])
+            n = max(model.heads)
+            table = accuracy_by_k(model, row["task"], ks, [n], batches)
+            table = table.assign(kind=row["kind"], number=row["number"], accuracy=100 * table["accuracy"])
+            tables.append(table.rename(columns={"n": "N"}))
+    columns = ["kind", "number", "N", "k", "accuracy"]
+    return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+
+
+def held_in_words(table: pd.DataFrame) -> str:
+    """For which k, of those in the rows of `held`, networks are still right in more than 98 %."""
+    said = []
+    for (kind, _, n), rows in table.groupby(["kind", "number", "N"], sort=False):
+        right = rows.loc[rows["accuracy"] > 98, "k"]
+        reach = f"for k = {right.min()} to {right.max()}" if len(right) else "for none of these k"
+        said.append(f"{kind} (N = {n}) {reach}")
+    return f"Above 98 % are: {'; '.join(said)}" if said else "No such network is here yet"
+
+
 def models_in_words(index: pd.DataFrame, base: Path) -> dict[str, str]:
     """What is true of networks of other models (rows of `networks`), by name.
 
@@ -170,6 +236,21 @@ def models_in_words(index: pd.DataFrame, base: Path) -> dict[str, str]:
         "reached": "; ".join(reached) or none,
         "ladder": f"As in a ladder change, at the last N that was measured, {'; '.join(ladder) or 'none'}",
     }
+
+
+def ladders(index: pd.DataFrame, base: Path) -> str:
+    """Which networks of other models keep a ladder, at the last N where it was measured, and which do not."""
+    ends = at_the_end(index, base)
+    ends = ends[(ends["measure"] == "ladder") & ~ends["kind"].isin(STANDARD.values())]
+    said = {
+        f"{t['kind'].iloc[0]} ({paper.span(t['value'], unit=' %')}, N = {paper.span(t['N'])})": t["value"]
+        for _, t in ends.groupby("kind", sort=False)
+    }
+    with_one = [name for name, shares in said.items() if shares.min() > synthesis.RUNGS]
+    without = [name for name in said if name not in with_one]
+    told = [f"one was found in {'; '.join(with_one)}"] if with_one else []
+    told += [f"none in {'; '.join(without)}"] if without else []
+    return "; and ".join(told) or "no such network is here yet"
 
 
 def curricula_in_words(solved: pd.DataFrame, ends: pd.DataFrame) -> dict[str, str]:
