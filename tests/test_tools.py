@@ -123,6 +123,8 @@ def test_what_an_editor_stored_is_taken_away_and_nothing_else(tmp_path):
         cell = next(cell for cell in notebook.cells if cell.cell_type == "code")
         cell["execution_count"] = 3
         cell["outputs"] = [new_output("stream", text="said"), new_output("execute_result", execution_count=3)]
+        notebook.metadata["kernelspec"]["display_name"] = "Python 3 (ipykernel)"
+        notebook.metadata["language_info"] |= {"file_extension": ".py", "version": "3.13.1"}
         nbformat.write(notebook, tmp_path / path.name)
     assert run_notebooks.strip(sorted(tmp_path.glob("*.ipynb"))) == sorted(tmp_path.glob("*.ipynb"))
     for path in chapters:

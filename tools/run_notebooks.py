@@ -57,18 +57,29 @@ def faults_as_stored(path: Path) -> list[str]:
     return faults + typed
 
 
+# What all chapters say of their kernel: an editor adds its own name for it, and the version of Python.
+KERNEL = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+
 def has_outputs(notebook: Any) -> bool:
     """An editor saved what its cells gave, or that they were run."""
     return any(cell.get("outputs") or cell.get("execution_count") for cell in notebook.cells)
 
 
 def strip(paths: list[Path]) -> list[Path]:
-    """Take outputs and counts away from the chapters that have some, and nothing else; returns which had."""
+    """Take outputs away from the chapters that have some, and what else an editor stored by running them.
+
+    Their cells stay as they were saved, and other chapters altogether. Returns which had some.
+    """
     had = []
     for path in paths:
         notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
         if has_outputs(notebook):
             strip_output(notebook, keep_output=False, keep_count=False, keep_id=True)
+            notebook.metadata |= KERNEL
             write_atomically(path, nbformat.writes(notebook).encode() + b"\n")  # type: ignore[no-untyped-call]
             had.append(path)
     return had
@@ -126,7 +137,7 @@ def main(only_strip: bool) -> None:
     paths = sorted((TOP / "notebooks").glob("*.ipynb"))
     if only_strip and (had := strip(paths)):
         names = ", ".join(str(path.relative_to(TOP)) for path in had)
-        print(f"Outputs were stored in {names}; they are taken away, and nothing else.")
+        print(f"Outputs were stored in {names}: taken away. The cells are as they were saved.")
     faults = [fault for path in paths for fault in faults_as_stored(path)]
     if not faults and not only_strip:
         from tsrnn.book.toy import train_pairs  # here: `make book` only looks at what is stored
