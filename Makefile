@@ -28,7 +28,7 @@ ZOO := $(or $(TSRNN_ZOO),trained_models)
 # All that a page can depend on, besides the pages themselves: `make inputs` lists the files.
 INPUTS := tsrnn constraints.txt book/_static bench workflow/config.yaml
 
-.PHONY: help inputs book pdf test bench test-cluster clean
+.PHONY: help inputs book pdf lab test bench test-cluster clean
 
 help:  ## show this list (the default)
 	@sed -nE 's/^([a-z-]+):.*## /make \1\t/p' Makefile | expand -t 20
@@ -37,7 +37,7 @@ book: $(READY)  ## run the notebooks where needed, render and check the site in 
 	@mkdir -p _build
 	mkdir _build/lock || { echo "error: another build runs here; if none does: rmdir _build/lock" >&2; exit 1; }
 	trap 'rmdir _build/lock' EXIT
-	$(BIN)/python tools/run_notebooks.py --stored
+	$(BIN)/python tools/run_notebooks.py --strip
 	TSRNN_ZOO="$(ZOO)" $(BIN)/python -m tsrnn.book.live
 	TSRNN_ZOO="$(ZOO)" $(BIN)/python -m tsrnn.book.explore
 	# Sphinx and its cache of executed notebooks know pages and cells only. All is made anew when anything else changes.
@@ -70,6 +70,10 @@ pdf: book  ## print the whole book to _build/book.pdf, in chromium; no TeX
 	@tools/get_chromium
 	$(BIN)/jupyter-book build . --builder singlehtml -W --keep-going
 	$(BIN)/python tools/print_book.py
+
+# The kernel imports this checkout's package, and the figures of a chapter lie beside the folder of chapters.
+lab: .venv/lab  ## open the chapters in JupyterLab, to run and change them
+	@$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
 
 test: $(READY)  ## check everything: style, types, unit tests, notebooks, book, the site in a browser
 	@mkdir -p _build
@@ -109,6 +113,6 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -c 'import matplotlib.font_manager'  # which says on stderr that it looks for fonts, once
 	touch $@
 
-.venv/workflow: $(READY)
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[workflow]'
+.venv/lab .venv/workflow: $(READY)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(@F)]'
 	touch $@

@@ -1,10 +1,16 @@
 """Each check of notebooks and site finds what it is for, and only that."""
 
+import json
 import sys
 from pathlib import Path
 
+import nbformat
+import papermill
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from tsrnn import InputError
+from tsrnn.book import copies
 
 TOOLS = Path(__file__).parents[1] / "tools"
 sys.path.insert(0, str(TOOLS))
@@ -104,3 +110,53 @@ def test_pages_are_those_of_the_table_of_contents(tmp_path, monkeypatch):
         "c.html: in _toc.yml, not in the site",
         "b.html: in the site, not in _toc.yml",
     ]
+
+
+# ---------------------------------------------------------------- chapters that an editor saved, and copies
+
+
+def test_what_an_editor_stored_is_taken_away_and_nothing_else(tmp_path):
+    """Each chapter as JupyterLab saves it is, without its outputs, the same file to the byte."""
+    chapters = sorted((TOOLS.parent / "notebooks").glob("*.ipynb"))
+    for path in chapters:
+        notebook = nbformat.read(path, as_version=4)
+        cell = next(cell for cell in notebook.cells if cell.cell_type == "code")
+        cell["execution_count"] = 3
+        cell["outputs"] = [new_output("stream", text="said"), new_output("execute_result", execution_count=3)]
+        notebook.metadata["kernelspec"]["display_name"] = "Python 3 (ipykernel)"
+        notebook.metadata["language_info"] |= {"file_extension": ".py", "version": "3.13.1"}
+        nbformat.write(notebook, tmp_path / path.name)
+    assert run_notebooks.strip(sorted(tmp_path.glob("*.ipynb"))) == sorted(tmp_path.glob("*.ipynb"))
+    for path in chapters:
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes()
+
+
+def test_a_chapter_without_outputs_is_not_written(tmp_path):
+    path = tmp_path / "a.ipynb"
+    path.write_text(json.dumps(new_notebook(cells=[new_code_cell("1 + 1", id="mine")]), indent=4))
+    before = path.read_bytes()
+    assert run_notebooks.strip([path]) == [] and path.read_bytes() == before
+
+
+GLUED = """
+from IPython.display import HTML, Markdown
+from myst_nb import glue
+glue("n", "3 of 4", display=False)
+glue("rows", Markdown("| a |\\n|---|\\n| 1 |"), display=False)
+glue("card", HTML("<p>card</p>"), display=False)
+"""
+
+
+def test_a_copy_says_what_it_computed(tmp_path):
+    """Glued by the library, run by papermill. A name that is not there, and other roles, stay."""
+    text = "{glue:text}`n`, {glue:text}`gone`, {doc}`n`\n\n```{glue} rows\n```\n\n```{glue} card\n```"
+    chapter, copy = tmp_path / "chapter.ipynb", tmp_path / "copy.ipynb"
+    nbformat.write(new_notebook(cells=[new_markdown_cell(text), new_code_cell(GLUED)]), chapter)
+    papermill.execute_notebook(chapter, copy, kernel_name="python3", progress_bar=False)
+    copies.fill(copy)
+    filled = nbformat.read(copy, as_version=4)
+    said = "3 of 4, {glue:text}`gone`, {doc}`n`\n\n| a |\n|---|\n| 1 |\n\n<p>card</p>"
+    assert [cell.source for cell in filled.cells] == [said, GLUED]
+    assert copies.glued(copy) == {"n": "3 of 4"}
+    with pytest.raises(InputError, match="no copy that papermill made"):
+        copies.fill(chapter)

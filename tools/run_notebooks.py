@@ -2,7 +2,7 @@
 
 The book itself runs all of them for parity, on the zoo. The copies go to _build/quick.
 
-Usage: python tools/run_notebooks.py [--stored: check only, execute nothing]
+Usage: python tools/run_notebooks.py [--strip: take outputs away where an editor stored some, execute nothing]
 """
 
 import os
@@ -14,7 +14,10 @@ from typing import Any
 
 import nbformat
 import papermill
+from nbstripout import strip_output
 from sweep import sweep
+
+from tsrnn.files import write_atomically
 
 TOP = Path(__file__).parents[1]
 OUT = TOP / "_build" / "quick"
@@ -46,14 +49,40 @@ def faults_as_stored(path: Path) -> list[str]:
         for name in ("task", "seeds", "zoo_path", "quick")
         if name not in parameters
     ]
-    if any(cell.get("outputs") or cell.get("execution_count") for cell in notebook.cells):
-        faults.append(
-            f"{path.name}: outputs are stored; away with them: .venv/bin/nbstripout notebooks/*.ipynb"
-        )
+    if has_outputs(notebook):
+        faults.append(f"{path.name}: outputs are stored; `make book` takes them away")
     typed = [
         f"{path.name}: a number typed by hand, not glued: {sentence}" for sentence in typed_results(notebook)
     ]
     return faults + typed
+
+
+# What all chapters say of their kernel: an editor adds its own name for it, and the version of Python.
+KERNEL = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+
+def has_outputs(notebook: Any) -> bool:
+    """An editor saved what its cells gave, or that they were run."""
+    return any(cell.get("outputs") or cell.get("execution_count") for cell in notebook.cells)
+
+
+def strip(paths: list[Path]) -> list[Path]:
+    """Take outputs away from the chapters that have some, and what else an editor stored by running them.
+
+    Their cells stay as they were saved, and other chapters altogether. Returns which had some.
+    """
+    had = []
+    for path in paths:
+        notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+        if has_outputs(notebook):
+            strip_output(notebook, keep_output=False, keep_count=False, keep_id=True)
+            notebook.metadata |= KERNEL
+            write_atomically(path, nbformat.writes(notebook).encode() + b"\n")  # type: ignore[no-untyped-call]
+            had.append(path)
+    return had
 
 
 def typed_results(notebook: Any) -> list[str]:
@@ -104,10 +133,13 @@ def unlisted(names: Path) -> list[str]:
     ]
 
 
-def main(stored_only: bool) -> None:
+def main(only_strip: bool) -> None:
     paths = sorted((TOP / "notebooks").glob("*.ipynb"))
+    if only_strip and (had := strip(paths)):
+        names = ", ".join(str(path.relative_to(TOP)) for path in had)
+        print(f"Outputs were stored in {names}: taken away. The cells are as they were saved.")
     faults = [fault for path in paths for fault in faults_as_stored(path)]
-    if not faults and not stored_only:
+    if not faults and not only_strip:
         from tsrnn.book.toy import train_pairs  # here: `make book` only looks at what is stored
 
         empty, toys = OUT / "empty", train_pairs("dms", [0], max_n=4)
@@ -118,12 +150,17 @@ def main(stored_only: bool) -> None:
             (path, OUT / path.name, parameters | {"zoo_path": empty if path == paths[0] else toys})
             for path in paths
         ]
-        names = trace(OUT / "ipython")
+        opened = trace(OUT / "ipython")
         faults = [f"{copy.name}: {error}" for copy, error in sweep(runs, os.cpu_count() or 1).items()]
-        faults += unlisted(names)
+        faults += unlisted(opened)
+        faults = faults or [
+            f"{copy.name}: nothing was glued under {role}"
+            for _, copy, _ in runs
+            for role in re.findall(r"\{glue\S*", copy.read_text(encoding="utf8"))
+        ]
     if faults:
         sys.exit("\n".join(faults))
 
 
 if __name__ == "__main__":
-    main(stored_only="--stored" in sys.argv)
+    main(only_strip="--strip" in sys.argv)

@@ -1,7 +1,7 @@
 """Run chapters for tasks and seeds with papermill, several at a time.
 
-The numbers of all copies are gathered in results.csv beside them. A run that fails leaves its copy with the
-error in it, the others go on, and the exit code is 1.
+The numbers of a copy stand in its text, and those of all are gathered in results.csv beside them. A run that
+fails leaves its copy with the error in it, the others go on, and the exit code is 1.
 
 Example: python tools/sweep.py notebooks/02_curricula.ipynb -t parity -t dms -s 1 -s 2
 """
@@ -18,7 +18,7 @@ from typing import Annotated
 import typer
 from tqdm import tqdm
 
-from tsrnn.book.copies import results
+from tsrnn.book.copies import fill, results
 
 TOP = Path(__file__).parents[1]
 # Of kernels that start at the same moment two may choose the same port: one dies, and nothing has been run.
@@ -37,7 +37,10 @@ def run(notebook: Path, copy: Path, parameters: dict[str, object]) -> str | None
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if NOT_STARTED not in done.stderr:
             break
-    return None if done.returncode == 0 else (done.stderr.strip().splitlines() or ["died"])[-1]
+    if done.returncode:
+        return (done.stderr.strip().splitlines() or ["died"])[-1]
+    fill(copy)
+    return None
 
 
 def sweep(runs: Sequence[tuple[Path, Path, dict[str, object]]], jobs: int) -> dict[Path, str]:

@@ -1,23 +1,64 @@
-"""What the copies of chapters say that papermill made, for other tasks, seeds and zoos."""
+"""What the copies of chapters say that papermill made, for other tasks, seeds and zoos.
 
+`python -m tsrnn.book.copies COPY…` puts what was computed into the text of copies.
+"""
+
+import re
 from ast import literal_eval
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import nbformat
 import pandas as pd
+import typer
+
+from tsrnn import InputError
+from tsrnn.files import write_atomically
+
+# Where prose has what the chapter glued: a text within a sentence, or a table by itself
+ROLE = re.compile(r"\{glue:text\}`([^`]+)`|^```\{glue\} *(\S+)\n```$", re.MULTILINE)
 
 
-def glued(copy: str | Path) -> dict[str, str]:
-    """What a chapter computed for its text, by name."""
+def bundles(copy: str | Path) -> dict[str, dict[str, str]]:
+    """What a chapter glued, by name: the same thing as one or several kinds of data."""
     found = {}
     for cell in nbformat.read(copy, as_version=4).cells:  # type: ignore[no-untyped-call]
         for out in cell.get("outputs", []):
-            if "scrapbook" in out.get("metadata", {}):
-                [text] = out.data.values()
-                found[out.metadata.scrapbook.name] = str(literal_eval(text))
+            if about := out.get("metadata", {}).get("scrapbook"):
+                found[about.name] = {k.removeprefix(about.mime_prefix): data for k, data in out.data.items()}
     return found
+
+
+def as_markdown(bundle: Mapping[str, str]) -> str:
+    """What was glued, as a cell of Markdown shows it."""
+    for kind in ("text/markdown", "text/html"):
+        if kind in bundle:
+            return bundle[kind]
+    return str(literal_eval(bundle["text/plain"]))
+
+
+def glued(copy: str | Path) -> dict[str, str]:
+    """The texts that a chapter computed for its prose, by name; tables are none."""
+    return {
+        name: as_markdown(found) for name, found in bundles(copy).items() if found.keys() == {"text/plain"}
+    }
+
+
+def fill(copy: str | Path) -> None:
+    """Put what a copy computed into its text, in place of the names that only the book can read.
+
+    Raises:
+        InputError: papermill did not make it. A chapter itself would lose its names.
+    """
+    notebook = nbformat.read(copy, as_version=4)  # type: ignore[no-untyped-call]
+    if "papermill" not in notebook.metadata:
+        raise InputError(f"{copy} is no copy that papermill made, and would lose its names: make one")
+    texts = {name: as_markdown(found) for name, found in bundles(copy).items()}
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = ROLE.sub(lambda role: texts.get(role[1] or role[2], role[0]), cell.source)
+    write_atomically(Path(copy), nbformat.writes(notebook).encode())  # type: ignore[no-untyped-call]
 
 
 def results(copies: Mapping[Path, Mapping[str, Any]]) -> pd.DataFrame:
@@ -32,3 +73,16 @@ def results(copies: Mapping[Path, Mapping[str, Any]]) -> pd.DataFrame:
         for name, value in glued(copy).items()
     ]
     return pd.DataFrame(rows)
+
+
+def main(copies: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False)]) -> None:
+    """Put what copies of chapters computed into their text."""
+    for copy in copies:
+        try:
+            fill(copy)
+        except InputError as error:
+            raise typer.BadParameter(str(error)) from None
+
+
+if __name__ == "__main__":
+    typer.run(main)
