@@ -12,7 +12,7 @@ import pandas as pd
 from tsrnn.analysis.statistics import signed
 from tsrnn.book import claims, paper
 from tsrnn.book.effects import KINDS
-from tsrnn.book.plotting import NAMES
+from tsrnn.book.plotting import NAMES, task_name
 
 
 def order(multi: Sequence[float], single: Sequence[float]) -> int:
@@ -226,7 +226,7 @@ def fast(taus: pd.Series, n: int) -> str:
 def verdicts(task: str, card: pd.DataFrame) -> str:
     """How many claims (rows of `claims.scorecard`) are reproduced and contradicted for a task."""
     n = claims.tally(card)
-    said = f"{n['reproduced']} of those that it makes for {task} are reproduced"
+    said = f"{n['reproduced']} of those that it makes for {task_name(task)} are reproduced"
     return f"{said}, {n['contradicted']} contradicted"
 
 
@@ -360,19 +360,19 @@ def as_soon(networks: pd.DataFrame, single: pd.Series | None) -> str:
 
     >>> index = pd.MultiIndex.from_tuples([(1, 4), (1, 6)], names=["number", "N"])
     >>> both = pd.DataFrame({"N": [4, 6], "solved N": [4, 6], "epochs": [2, 9]})
-    >>> as_soon(both, pd.Series([3, 5], index)).split(": ")[1]
-    'quicker than any of them at N = 4, slower than any of them at N = 6'
+    >>> as_soon(both, pd.Series([3, 5], index)).split("pass ")[1]
+    'no smaller N, were quicker than any single-head one at N = 4, slower than any at N = 6'
     """
     won = networks[networks["solved N"] == networks["N"]] if len(networks) else networks
     if won.empty or single is None:
         return "So its pace cannot be set beside that of a single head"
-    words = {-1: "quicker than any of them", 0: "neither quicker nor slower", 1: "slower than any of them"}
+    words = {-1: "quicker than any single-head one", 0: "neither quicker nor slower", 1: "slower than any"}
     found: dict[int, list[str]] = {way: [] for way in words}
     for n, mine in won.groupby("N"):
         theirs = single[single.index.get_level_values("N") == n]
         found[order(mine["epochs"].tolist(), theirs.tolist())].append(f"{n}")
     told = ", ".join(f"{words[way]} at N = {', '.join(ns)}" for way, ns in found.items() if ns)
-    return f"Single-head networks pass all smaller N. Those without a curriculum were, beside them: {told}"
+    return f"Networks without a curriculum, which pass no smaller N, were {told}"
 
 
 def one_step_beyond(accuracy: pd.Series) -> str:

@@ -126,12 +126,12 @@ def how_many(yes: pd.Series) -> str:
 
 def as_it_came_out(row: pd.Series) -> str:
     """A claim in a sentence that is true here."""
-    scale = " (reduced scale)" if row["reduced"] else ""
+    scale = ", at reduced scale" if row["reduced"] else ""
     says = str(row["claim"].says).removesuffix(".")
     if row["verdict"].startswith(claims.REPRODUCED):
         return says + scale
     if row["verdict"] == claims.CONTRADICTED:
-        return f"{says}? Not here: {row['claim'].contradicted}{scale}"
+        return f"{says}? Not here{scale}: {row['claim'].contradicted}"
     return f"{'Open' if row['verdict'] == claims.INCONCLUSIVE else 'Not tested'}: {clause(row)}"
 
 
