@@ -76,7 +76,7 @@ BY_N = pd.DataFrame({"mean": [3.0, 4.0], "median": [2.0, 2.5]}, [5, 20])
         (sentences.above({"W": [1]}, {"W": [1]}), "overlap"),
         (sentences.nearest(9, {"delay line": 4, "ladder": 10}), "nearer to the ladder"),
         (sentences.kinds_nearer(5, [], {"delay line": 4, "ladder": 10}), "cannot be compared"),
-        (sentences.ours_fixed([]), "no networks with fixed τ"),
+        (sentences.ours_fixed(0), "no networks with fixed τ"),
         (sentences.shoulder(paper.means("parity", "mean tau_net").query("N < 50")), "no published values"),
         (sentences.moves(BY_N, 5, 20), "the mean goes from 3.0 to 4.0 steps and the median from 2.0 to 2.5"),
         (sentences.moves(BY_N, 5, 30), "measured at an N beyond 5"),

@@ -31,7 +31,7 @@ def test_a_row_gives_the_difference_relative_to_the_published_value():
 def test_two_kinds_of_network_are_tested_only_with_two_of_each(single):
     cells = paper.beside("τ", [1.0, 2.0], single)
     assert cells["multi-head"] == "1.50 (n = 2, 1.00 to 2.00)"
-    assert cells["single-head"] == ("1.00 (n = 1)" if single else "none trained that far")
+    assert cells["single-head"] == ("1.00 (n = 1)" if single else "none measured")
     assert [cells[x] for x in ("difference (95 % CI)", "t-test", "permutation test")] == ["–"] * 3
 
 

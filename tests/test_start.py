@@ -34,10 +34,8 @@ def test_no_contradiction_is_left_out(i):
     told = start.failed(with_verdicts(verdicts))
     claim, other = claims.CLAIMS[i], claims.CLAIMS[3]
     assert told.startswith("Contradicted: ") and claim.says[1:-1] in told and claim.contradicted in told
-    assert (
-        f"Of another size: {other.says[0].lower()}{other.says[1:-1]} (+1.50 {other.unit}, published +1.75)"
-        in told
-    )
+    size = f"{other.says[0].lower()}{other.says[1:-1]} (+1.50 {other.unit}, published +1.75)"
+    assert f"Reproduced, but of another size: {size}" in told
     assert claim.contradicted in start.beside("dms", with_verdicts(verdicts))
 
 
@@ -90,6 +88,34 @@ def test_the_figure_has_a_line_for_each_network_and_goes_without_any_ladder(tmp_
     assert len(lines) == 4
     assert np.allclose(lines[1], [[n, 1 + n / 10 + 1] for n in (2, 3, 4)])
     plt.close(fig)
+
+
+@pytest.mark.parametrize("verdict", claims.VERDICTS)
+def test_ten_sentences_are_true_whatever_the_verdict(verdict, tmp_path):
+    told = start.in_short("parity", with_verdicts(verdict), mechanisms.measured(tmp_path))
+    assert len(told) == 10
+    for name, begins in start.IN_SHORT.items():
+        [claim] = [claim for claim in claims.CLAIMS if claim.says.startswith(begins)]
+        held, failed = verdict.startswith(claims.REPRODUCED), verdict == claims.CONTRADICTED
+        assert told[name].startswith(begins) == (held or failed)
+        assert (claim.contradicted in told[name]) == failed
+    assert told["ladder"].startswith("None of 0 multi-head networks keep")
+
+
+def test_ten_sentences_count_networks_of_the_task_by_their_heads():
+    columns = ["curriculum", "task", "variant", "number", "N", "is"]
+    rows = [
+        ("cumulative", "parity", "", 1, 20, "a ladder"),
+        ("cumulative", "parity", "", 1, 30, "a ladder"),
+        ("cumulative", "parity", "tau2", 1, 10, "neither"),
+        ("sliding", "parity", "", 1, 41, "a ladder"),
+        ("single", "parity", "", 1, 21, "a delay line"),
+        ("single_nocurr", "parity", "first12", 1, 12, "neither"),
+        ("single", "dms", "", 1, 30, "a ladder"),
+    ]
+    told = start.in_short("parity", card(), pd.DataFrame(rows, columns=columns))
+    assert told["ladder"].startswith("All 1 multi-head") and told["line"].startswith("All 1 single-head")
+    assert told["heads"].startswith("2 of 3 networks") and told["heads"].endswith("none of 2 with one head")
 
 
 def test_each_task_is_told_of_and_what_was_not_measured_is_not_claimed(tmp_path):

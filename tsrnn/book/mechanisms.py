@@ -99,8 +99,8 @@ def finding(last: pd.DataFrame, kind: str, task: str, variant: str | None = "") 
         sure = rows["delay_line"].min() > 2 * rows["delay_line_states"].max()
         keep = "keep a delay line" if sure else "behave more like a delay line"
         return (
-            f"All {those} {keep}: moving one of its bits changes {span(rows['delay_line'])} {changes}, the "
-            f"difference from the state of another sequence {span(rows['delay_line_states'])}"
+            f"All {those} {keep}: moving one of its bits changes {span(rows['delay_line'])} {changes}, and "
+            f"as long a move towards the state of another sequence {span(rows['delay_line_states'])}"
         )
     counts = rows["is"].value_counts()
     return f"Of {those} " + " and ".join(f"{n} keep {what}" for what, n in counts.items())
@@ -130,8 +130,9 @@ def findings(shares: pd.DataFrame, task: str) -> dict[str, str]:
         else "So what the curriculum does is open",
         "single_weak": "in single-head networks such a move changes "
         f"{span(single['delay_line'])} of the answers that should change, a random direction of the same "
-        f"length {span(single['delay_line_random'])}, and the difference from the state of another sequence "
+        f"length {span(single['delay_line_random'])}, and one towards the state of another sequence "
         f"{span(single['delay_line_states'])}",
+        "half": above_half(here[here["curriculum"] == "single"]),
         "running": "In no network here does a move of the answer for N last: it changes "
         f"{100 * last['running_sum'].max():.0f} % of later answers at most"
         if last["running_sum"].max() < LIMIT
@@ -155,6 +156,15 @@ def findings(shares: pd.DataFrame, task: str) -> dict[str, str]:
     }
 
 
+def above_half(single: pd.DataFrame) -> str:
+    """How many single-head networks that keep a delay line would, were the limit one half."""
+    keep = single[single["is"] == "a delay line"]
+    return (
+        f"Of {len(keep)} single-head networks that we say keep a delay line, "
+        f"{(keep['delay_line'] > 0.5).sum()} would pass a half"
+    )
+
+
 def decides(here: pd.DataFrame) -> str:
     """What the curriculum decides, where standard networks of the two kinds differ; and what τ does."""
     name = task_name(here["task"].iloc[0])
@@ -163,8 +173,10 @@ def decides(here: pd.DataFrame) -> str:
     if fixed.empty:
         return said
     if agrees(fixed):
-        return f"{said}, and τ does not: {len(fixed)} networks whose τ was fixed do as their curriculum says"
-    return f"{said}; but not all of {len(fixed)} networks whose τ was fixed do as those of their curriculum"
+        return (
+            f"{said}, and τ does not: {len(fixed)} networks whose τ was fixed keep what their curriculum says"
+        )
+    return f"{said}; but not all of {len(fixed)} networks whose τ was fixed keep what it says"
 
 
 def agrees(fixed: pd.DataFrame) -> bool:

@@ -122,7 +122,7 @@ def summary(values: Sequence[float], form: str = "{:.3f}") -> str:
     '2.0 (n = 2, 1.5 to 2.5)'
     """
     if not len(values):
-        return "none trained that far"
+        return "none measured"
     mean, low, high = (signed(x, form) for x in (sum(values) / len(values), min(values), max(values)))
     return f"{mean} (n = {len(values)}" + (f", {low} to {high})" if len(values) > 1 else ")")
 

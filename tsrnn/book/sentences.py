@@ -12,7 +12,7 @@ import pandas as pd
 from tsrnn.analysis.statistics import signed
 from tsrnn.book import claims, paper
 from tsrnn.book.effects import KINDS
-from tsrnn.book.plotting import NAMES
+from tsrnn.book.plotting import NAMES, task_name
 
 
 def order(multi: Sequence[float], single: Sequence[float]) -> int:
@@ -40,13 +40,13 @@ def untrained(leaky: int, fast: int) -> dict[str, str]:
     """How far back untrained networks hold bits (`reach`), with τ from 1 to 2 and with τ = 1.
 
     >>> untrained(3, 5)["leak_helps"], untrained(4, -1)["untrained_one"]
-    ('So the leak is no help: it mixes each bit with the one before', 'at no lag')
+    ('So at the start of training the leak is no help: it mixes each bit with the one before', 'at no lag')
     """
     back = [f"up to k = {lag}" if lag >= 0 else "at no lag" for lag in (leaky, fast)]
     helps = {
         1: "So the leak does help, a little",
         0: "So they do no worse than the others",
-        -1: "So the leak is no help: it mixes each bit with the one before",
+        -1: "So at the start of training the leak is no help: it mixes each bit with the one before",
     }
     return {
         "untrained_tau": back[0],
@@ -140,11 +140,11 @@ def fixed_tau(best: int, gain: Mapping[str, float], multi: Sequence[float]) -> d
     }
 
 
-def ours_fixed(names: Sequence[str]) -> str:
-    """Which of our networks have a fixed τ."""
-    if not len(names):
-        return "Our zoo has no networks with fixed τ, so this is not tested here."
-    return f"Our own with fixed τ: {', '.join(names)}; see their index."
+def ours_fixed(networks: int) -> str:
+    """Where our networks with a fixed τ are, if there are any."""
+    if not networks:
+        return "Our zoo has no networks with fixed τ, so this is not tested here"
+    return f"Our own {networks} networks with fixed τ are in the same figure"
 
 
 def nearest(components: float, memories: Mapping[str, float]) -> str:
@@ -226,7 +226,7 @@ def fast(taus: pd.Series, n: int) -> str:
 def verdicts(task: str, card: pd.DataFrame) -> str:
     """How many claims (rows of `claims.scorecard`) are reproduced and contradicted for a task."""
     n = claims.tally(card)
-    said = f"{n['reproduced']} of those that it makes for {task} are reproduced"
+    said = f"{n['reproduced']} of those that it makes for {task_name(task)} are reproduced"
     return f"{said}, {n['contradicted']} contradicted"
 
 
@@ -351,6 +351,30 @@ def from_scratch(networks: pd.DataFrame) -> str:
     return said + (". One is enough to contradict the claim" if top > 10 else "")
 
 
+def as_soon(networks: pd.DataFrame, single: pd.Series | None) -> str:
+    """At which N networks without a curriculum were quicker than single-head ones, which pass all smaller N.
+
+    Args:
+        networks: rows of `zoo.index`, with the N that each was given.
+        single: epochs until an N was solved with a single head, by number and N.
+
+    >>> index = pd.MultiIndex.from_tuples([(1, 4), (1, 6)], names=["number", "N"])
+    >>> both = pd.DataFrame({"N": [4, 6], "solved N": [4, 6], "epochs": [2, 9]})
+    >>> as_soon(both, pd.Series([3, 5], index)).split("pass ")[1]
+    'no smaller N, were quicker than any single-head one at N = 4, slower than any at N = 6'
+    """
+    won = networks[networks["solved N"] == networks["N"]] if len(networks) else networks
+    if won.empty or single is None:
+        return "So its pace cannot be set beside that of a single head"
+    words = {-1: "quicker than any single-head one", 0: "neither quicker nor slower", 1: "slower than any"}
+    found: dict[int, list[str]] = {way: [] for way in words}
+    for n, mine in won.groupby("N"):
+        theirs = single[single.index.get_level_values("N") == n]
+        found[order(mine["epochs"].tolist(), theirs.tolist())].append(f"{n}")
+    told = ", ".join(f"{words[way]} at N = {', '.join(ns)}" for way, ns in found.items() if ns)
+    return f"Networks without a curriculum, which pass no smaller N, were {told}"
+
+
 def one_step_beyond(accuracy: pd.Series) -> str:
     """By how much multi-head networks are ahead at the first n beyond N, and at the last.
 
@@ -392,8 +416,41 @@ def did_not_come(networks: pd.DataFrame, columns: Sequence[tuple[str, int]]) -> 
     if not short:
         return "All networks of a row came to each N that it has a number for."
     return (
-        f"Where a cell has fewer networks than the first of its row: {'; '.join(short)}. What it says of N "
-        "there is said of those that came so far, which may be the quicker ones."
+        f"Where a cell has fewer networks than the first of its row: {'; '.join(short)}. Its mean is over "
+        "those that came so far, and they may be the quicker ones."
+    )
+
+
+def levels_off(n: int, mean: Sequence[float], median: Sequence[float]) -> str:
+    """By how much mean and median τ_net of multi-head networks changed from N = 30 to n.
+
+    >>> levels_off(50, [0.1, 0.3], [0])
+    'From N = 30 to 50 the mean of multi-head networks changed by +0.20 (n = 2, +0.10 to +0.30) steps, their median by +0.00 (n = 1)'
+    """  # noqa: E501
+    if not (len(mean) and len(median)):
+        return "No multi-head network here was measured at N = 30 and beyond"
+    changes = [paper.summary(values, "{:+.2f}") for values in (mean, median)]
+    return (
+        f"From N = 30 to {n} the mean of multi-head networks changed by {changes[0]} steps, their median by "
+        f"{changes[1]}"
+    )
+
+
+def rounded(history: pd.DataFrame, kind: str) -> str:
+    """From which N on networks of a kind were trained with products in bfloat16 (rows of `history`).
+
+    >>> of = {"curriculum": "single", "number": [1, 1, 2, 2], "N_max": [4, 5, 5, 6]}
+    >>> table = pd.DataFrame(of | {"precision": ["float32", "bfloat16"] * 2})
+    >>> rounded(table, "single"), rounded(table[::2], "single")
+    ('Of 2 single-head networks, 2 were trained with products in bfloat16 from N = 5 to 6 on', 'All single-head networks were trained in float32')
+    """  # noqa: E501
+    mine = history[history["curriculum"] == kind]
+    first = mine[mine["precision"] == "bfloat16"].groupby("number")["N_max"].min()
+    if first.empty:
+        return f"All {NAMES[kind]} networks were trained in float32"
+    return (
+        f"Of {mine['number'].nunique()} {NAMES[kind]} networks, {len(first)} were trained with products in "
+        f"bfloat16 from N = {paper.span(first)} on"
     )
 
 

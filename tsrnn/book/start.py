@@ -16,6 +16,17 @@ from tsrnn.book import claims, mechanisms, paper, plotting
 from tsrnn.book.effects import KINDS, Networks
 from tsrnn.book.plotting import task_name
 
+# Claims that the ten sentences of the first page tell of, by how they begin
+IN_SHORT = {
+    "forget": "Single-head networks forget smaller N",
+    "scratch": "Without a curriculum",
+    "pace": "Multi-head training takes about one epoch per N",
+    "fast": "Multi-head τ falls",
+    "slow": "The spread of single-head τ grows",
+    "units": "Multi-head networks rely on fast units",
+    "noise": "Multi-head networks stand up better to perturbed weights",
+}
+
 
 def figure(nets: Networks, shares: pd.DataFrame) -> Figure:
     """Mean τ, and the share of a ladder's answers that change, against N: ours as lines, published as marks.
@@ -77,6 +88,53 @@ def sentences(cards: Mapping[str, pd.DataFrame], shares: pd.DataFrame) -> dict[s
     }
 
 
+def in_short(task: str, card: pd.DataFrame, shares: pd.DataFrame) -> dict[str, str]:
+    """Ten short sentences: claims, as they came out (`IN_SHORT`), and by which means networks remember.
+
+    Args:
+        task, card: the page's own task, and its rows of `claims.scorecard`.
+        shares: as for `figure`.
+
+    Returns:
+        Text by name: those of `IN_SHORT`, and ladder, line, heads.
+    """
+    says = card["claim"].map(lambda claim: claim.says)
+    told = {
+        name: as_it_came_out(card[says.str.startswith(start)].iloc[0]) for name, start in IN_SHORT.items()
+    }
+    here = mechanisms.at_last(shares[shares["task"] == task])
+    standard, several = here["variant"] == "", here["curriculum"].isin(["cumulative", "sliding"])
+    ladder, line = here["is"] == "a ladder", here["is"] == "a delay line"
+    multi, single = (standard & (here["curriculum"] == kind) for kind in KINDS)
+    return told | {
+        "ladder": f"{how_many(ladder[multi])} multi-head networks keep a ladder of sums, each made of the "
+        "one below it, a step before",
+        "line": f"{how_many(line[single])} single-head networks behave more like a delay line, which keeps "
+        "the bits",
+        "heads": f"{how_many(ladder[several])} networks with several heads at a time keep a ladder, whatever "
+        f"their curriculum and their τ, and {how_many(ladder[~several]).lower()} with one head",
+    }
+
+
+def how_many(yes: pd.Series) -> str:
+    """
+    >>> [how_many(pd.Series(yes, dtype=bool)) for yes in ([True, True], [True, False], [False, False])]
+    ['All 2', '1 of 2', 'None of 2']
+    """
+    return f"All {len(yes)}" if len(yes) and yes.all() else f"{yes.sum() or 'None'} of {len(yes)}"
+
+
+def as_it_came_out(row: pd.Series) -> str:
+    """A claim in a sentence that is true here."""
+    scale = ", at reduced scale" if row["reduced"] else ""
+    says = str(row["claim"].says).removesuffix(".")
+    if row["verdict"].startswith(claims.REPRODUCED):
+        return says + scale
+    if row["verdict"] == claims.CONTRADICTED:
+        return f"{says}? Not here{scale}: {row['claim'].contradicted}"
+    return f"{'Open' if row['verdict'] == claims.INCONCLUSIVE else 'Not tested'}: {clause(row)}"
+
+
 def held(task: str, card: pd.DataFrame) -> str:
     """How many claims are reproduced, and of each main figure the one with the least p (else the first)."""
     n = claims.tally(card)
@@ -124,7 +182,7 @@ def failed(card: pd.DataFrame) -> str:
         f"{clause(row)} ({claims.with_unit(row)}, published {claims.number(row['published'].value)})"
         for _, row in apart.iterrows()
     )
-    return said + (f" Of another size: {sizes}." if sizes else "")
+    return said + (f" Reproduced, but of another size: {sizes}." if sizes else "")
 
 
 def undecided(card: pd.DataFrame) -> str:
@@ -166,6 +224,8 @@ def listed(rows: pd.DataFrame) -> str:
 def effect(row: pd.Series) -> str:
     """A row's effect, at which N, and how it is to be taken."""
     said = [claims.with_unit(row), f"N = {row['N']:.0f}"]
+    said += [f"mean of {len(row['simulations'])} simulations"] if row["simulations"] else []
+    said += [row["verdict"].partition(", ")[2]] if row["verdict"] in (claims.SMALLER, claims.LARGER) else []
     said += ["reduced scale"] if row["reduced"] else []
     if row["verdict"] == claims.INCONCLUSIVE and row["low"] * row["high"] > 0:
         said += ["clear before the correction only"]

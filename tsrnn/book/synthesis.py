@@ -125,14 +125,15 @@ def sentences(table: pd.DataFrame) -> dict[str, str]:
     def apart(name: str) -> int:
         return order(*(of(table, name, kind).to_list() for kind in KINDS))
 
-    def turned(name: str, kind: dict[str, pd.Series]) -> str:
-        return paper.in_how_many(list(kind[name]), "grew", "fell")
+    def turned(name: str) -> str:
+        both = [paper.in_how_many(list(kind[name]), "grew", "fell") for kind in (multi, single)]
+        if both[0] == both[1]:
+            return f"{both[0]} of each kind"
+        return f"{both[0]} with multiple heads, and {both[1]} with a single head"
 
     return {
-        "slowed": f"Since the first N the mean τ {turned('change', multi)} with multiple heads, and "
-        f"{turned('change', single)} with a single head; that of the twenty slowest units "
-        f"{turned('slow_change', multi)} with multiple heads, and {turned('slow_change', single)} with a "
-        "single head",
+        "slowed": f"Since the first N the mean τ {turned('change')}; that of the twenty slowest units "
+        f"{turned('slow_change')}",
         "held": "In both kinds of network the memory is in the connections: of the oldest bit, left to a "
         f"unit as slow as their twenty slowest on average, {faded} % would be there when the answer is due"
         if held < 10
