@@ -149,14 +149,17 @@ glue("card", HTML("<p>card</p>"), display=False)
 
 def test_a_copy_says_what_it_computed(tmp_path):
     """Glued by the library, run by papermill. A name that is not there, and other roles, stay."""
+    drawing = "```{figure} ../book/_static/unit.svg\n```"
     text = "{glue:text}`n`, {glue:text}`gone`, {doc}`n`\n\n```{glue} rows\n```\n\n```{glue} card\n```"
     chapter, copy = tmp_path / "chapter.ipynb", tmp_path / "copy.ipynb"
-    nbformat.write(new_notebook(cells=[new_markdown_cell(text), new_code_cell(GLUED)]), chapter)
+    cells = [new_markdown_cell(text), new_code_cell(GLUED), new_markdown_cell(drawing)]
+    nbformat.write(new_notebook(cells=cells), chapter)
     papermill.execute_notebook(chapter, copy, kernel_name="python3", progress_bar=False)
     copies.fill(copy)
     filled = nbformat.read(copy, as_version=4)
     said = "3 of 4, {glue:text}`gone`, {doc}`n`\n\n| a |\n|---|\n| 1 |\n\n<p>card</p>"
-    assert [cell.source for cell in filled.cells] == [said, GLUED]
+    assert [cell.source for cell in filled.cells[:2]] == [said, GLUED]
+    assert (tmp_path / filled.cells[2].source.split()[1]).samefile(TOOLS.parent / "book/_static/unit.svg")
     assert copies.glued(copy) == {"n": "3 of 4"}
     with pytest.raises(InputError, match="no copy that papermill made"):
         copies.fill(chapter)

@@ -3,6 +3,7 @@
 `python -m tsrnn.book.copies COPY…` puts what was computed into the text of copies.
 """
 
+import os
 import re
 from ast import literal_eval
 from collections.abc import Mapping
@@ -13,11 +14,15 @@ import nbformat
 import pandas as pd
 import typer
 
+import tsrnn
 from tsrnn import InputError
 from tsrnn.files import write_atomically
 
 # Where prose has what the chapter glued: a text within a sentence, or a table by itself
 ROLE = re.compile(r"\{glue:text\}`([^`]+)`|^```\{glue\} *(\S+)\n```$", re.MULTILINE)
+
+# Where it has a drawing of the book; of a chapter's folder, the repository is the one above.
+DRAWING = re.compile(r"^(```\{figure\} )\.\.(?=/book/)", re.MULTILINE)
 
 
 def bundles(copy: str | Path) -> dict[str, dict[str, str]]:
@@ -48,6 +53,8 @@ def glued(copy: str | Path) -> dict[str, str]:
 def fill(copy: str | Path) -> None:
     """Put what a copy computed into its text, in place of the names that only the book can read.
 
+    Drawings are shown from where the copy lies.
+
     Raises:
         InputError: papermill did not make it. A chapter itself would lose its names.
     """
@@ -55,9 +62,11 @@ def fill(copy: str | Path) -> None:
     if "papermill" not in notebook.metadata:
         raise InputError(f"{copy} is no copy that papermill made, and would lose its names: make one")
     texts = {name: as_markdown(found) for name, found in bundles(copy).items()}
+    repository = Path(os.path.relpath(Path(tsrnn.__file__).parents[1], Path(copy).parent)).as_posix()
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = ROLE.sub(lambda role: texts.get(role[1] or role[2], role[0]), cell.source)
+            cell.source = DRAWING.sub(lambda figure: figure[1] + repository, cell.source)
     write_atomically(Path(copy), nbformat.writes(notebook).encode())  # type: ignore[no-untyped-call]
 
 
