@@ -72,6 +72,8 @@ def test_each_verdict_turns_with_sign_size_task_and_number(claim):
         ]:
             published = Published(claim.sign * theirs, error, "plot")
             assert verdict(claim, replace(effect, published=published)) == expected
+            between = replace(published, mark="between")  # says nothing of the size
+            assert verdict(claim, replace(effect, published=between)) == claims.REPRODUCED
         p = 0.06  # of many rows
         assert claims.verdict(claim, effect, p, claim.tasks[0]) == claims.INCONCLUSIVE
 
@@ -273,9 +275,10 @@ def test_effects_are_those_of_the_networks(made_up):
 def test_published_effects_are_computed_from_the_published_numbers():
     assert paper.at("cumulative", "parity", "mean tau", 10) == Published(1.3969, 0.0, "data")
     between = paper.at("single", "dms", "mean tau", 35)  # of 1.522 at 30 and 1.60 at 41, ± 0.01
-    assert between == Published(pytest.approx(1.522 + 0.078 * 5 / 11), pytest.approx(0.01), "plot")
+    assert between == Published(pytest.approx(1.522 + 0.078 * 5 / 11), pytest.approx(0.01), "between")
     assert paper.at("single", "dms", "mean tau", 100) is None  # beyond what is drawn
     assert paper.minus(between, None) is None
     apart = paper.minus(Published(3, 0.5, "plot"), Published(1, 0.25, "data"))
     assert apart == Published(2, 0.75, "plot")
+    assert paper.minus(Published(3, 0, "between"), Published(1, 0, "plot")).mark == "between"
     assert paper.error_of("5 %", -2.0) == 0.1 and paper.error_of(math.nan, 2.0) == 0

@@ -8,7 +8,8 @@ unit of replication is the network. The rule is the same for all:
 - inconclusive: there is one network of a kind, or the effect may be 0: corrected for the number of rows by
   Holm's method, p > 0.05, whichever its sign (the rows of the main figures together, and the appendix's);
 - contradicted: it is not 0, and has the other sign;
-- reproduced: it is not 0, and has the sign claimed. Where the published effect is known at that N, and the
+- reproduced: it is not 0, and has the sign claimed. Where the published effect was read at that N (not
+  taken from a straight line between two others, which a curve leaves by more than a reading's error), and the
   95 % interval over networks does not come within what it was read to: smaller, or larger than published.
 
 Claims of another kind are judged by their interval alone, and are not among the rows of the correction.
@@ -102,7 +103,7 @@ def verdict(claim: Claim, effect: Effect, p: float, task: str) -> str:
         return REPRODUCED
     if effect.value * claim.sign < 0:
         return CONTRADICTED
-    if effect.published is None:
+    if effect.published is None or effect.published.mark == "between":
         return REPRODUCED
     nearest, furthest = sorted((claim.sign * low, claim.sign * high))
     theirs, error = claim.sign * effect.published.value, effect.published.error

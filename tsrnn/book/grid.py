@@ -173,7 +173,7 @@ def statistics(task: str, row: pd.Series) -> str:
     text += f"{claims.measured(row)}{p}."
     if theirs is not None:
         error = f" ± {theirs.error:.2g}" if theirs.error else ""
-        plot = ", read off a plot" if theirs.mark == "plot" else ""
+        plot = {"plot": ", read off a plot", "between": ", between points of a plot"}.get(theirs.mark, "")
         text += f" Published: {claims.number(theirs.value)}{error}{plot}."
     if row["simulations"]:
         text += " By each set of draws of the bits alone: "

@@ -33,7 +33,8 @@ ONE_HEAD = ("single-head", "no curriculum")
 PANELS = {
     **{name: synthesis.PANELS[name] for name in ("tau", "tau_net", "ladder")},
     "delay_line": ("Do they keep a delay line?", "answers changed (%)"),
-    **{name: synthesis.PANELS[name] for name in ("slowest", "fastest")},
+    "slowest": ("Without the slowest 20?", "accuracy left (%)"),
+    "fastest": ("Without the fastest 20?", "accuracy left (%)"),
 }
 
 
@@ -165,7 +166,7 @@ def pairs(nets: Networks, claim: Claim) -> pd.DataFrame:
     for model, own in ({"": nets} | of_models(nets, claim.with_["models"])).items():
         found = MEASURES[claim.with_["effect"]](own, claim.needs, **how)
         if found.a and found.b:
-            name = paper.variant_in_words(model) or "this book's"
+            name = paper.variant_in_words(model) or "standard"
             means = (sum(values.values()) / len(values) for values in (found.a, found.b))
             rows += [(name, kind, found.n, mean) for kind, mean in zip(KINDS, means, strict=True)]
     return pd.DataFrame(rows, columns=["model", "curriculum", "N", "value"])
@@ -220,7 +221,7 @@ def models_in_words(index: pd.DataFrame, base: Path) -> dict[str, str]:
 
     Returns:
         reached: how far each got, in how many epochs; ladder: what share of a ladder's answers change, at the
-        last N where it was measured, the standard networks' as well.
+        last N where it was measured.
     """
     done = solved(index, base).sort_values("N").groupby(["kind", "number"], sort=False).last()
     reached = [
@@ -229,12 +230,15 @@ def models_in_words(index: pd.DataFrame, base: Path) -> dict[str, str]:
         if kind not in STANDARD.values()
     ]
     ends = at_the_end(index, base)
-    shares = ends[ends["measure"] == "ladder"].groupby("kind", sort=False)
-    ladder = [f"{paper.span(t['value'], unit=' %')} ({kind}, N = {paper.span(t['N'])})" for kind, t in shares]
+    ends = ends[(ends["measure"] == "ladder") & ~ends["kind"].isin(STANDARD.values())]
+    shares = [
+        f"{paper.span(t['value'], unit=' %')} ({kind}, N = {paper.span(t['N'])})"
+        for kind, t in ends.groupby("kind", sort=False)
+    ]
     none = "No such network is here yet"
     return {
         "reached": "; ".join(reached) or none,
-        "ladder": f"As in a ladder change, at the last N that was measured, {'; '.join(ladder) or 'none'}",
+        "ladder": f"Of the answers that a ladder would change, {'; '.join(shares)} do" if shares else none,
     }
 
 
@@ -270,7 +274,7 @@ def curricula_in_words(solved: pd.DataFrame, ends: pd.DataFrame) -> dict[str, st
         return ends.loc[mine & ~one, "value"].dropna(), ends.loc[mine & one, "value"].dropna()
 
     several, single = apart("ladder")
-    shares = f"as in one, {compared(several, single)} of the answers change"
+    shares = f"of the answers that it would change, {compared(several, single)} do"
     if len(several) and len(single) and several.min() > synthesis.RUNGS >= single.max():
         ladder = "Networks with several heads at a time keep a ladder of sums, whether the heads are kept, "
         ladder += "slide or all begin at once, and networks with one head do not"

@@ -76,7 +76,10 @@ def means(task: str, quantity: str, largest: float = np.inf) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Published:
-    """A published value, or a difference of two: known to ± `error`, from "data" or a "plot"."""
+    """A published value, or a difference of two, to ± `error`.
+
+    It is from "data", read off a "plot", or taken "between" two points of one.
+    """
 
     value: float
     error: float
@@ -97,7 +100,7 @@ def at(curriculum: str, task: str, quantity: str, n: int) -> Published | None:
         return None
     value = float(np.interp(n, points["N"], points["value"]))
     errors = [error_of(e, v) for e, v in zip(points["error"], points["value"], strict=True)]
-    return Published(value, float(np.interp(n, points["N"], errors)), "plot")
+    return Published(value, float(np.interp(n, points["N"], errors)), "between")
 
 
 def error_of(text: object, value: float) -> float:
@@ -111,7 +114,7 @@ def minus(a: Published | None, b: Published | None) -> Published | None:
     """The difference of two published values, if both are known; their errors add up."""
     if a is None or b is None:
         return None
-    mark = "data" if a.mark == b.mark == "data" else "plot"
+    mark = max(a.mark, b.mark, key=("data", "plot", "between").index)  # the less certain
     return Published(a.value - b.value, a.error + b.error, mark)
 
 
