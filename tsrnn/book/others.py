@@ -116,6 +116,7 @@ def figure(index: pd.DataFrame, base: Path) -> Figure:
             legend=ax is axes.flat[0],
         )  # fmt: skip
         ax.set(xlabel="N solved" if ax in axes[-1] else "", ylabel=name)
+        plotting.whole_numbers(ax.xaxis)
     handles, labels = axes.flat[0].get_legend_handles_labels()
     axes.flat[0].get_legend().remove()
     fig.legend(handles, labels, loc="outside upper left", ncols=2)
