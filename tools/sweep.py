@@ -21,9 +21,10 @@ from tqdm import tqdm
 from tsrnn.book.copies import fill, results
 
 TOP = Path(__file__).parents[1]
-# Of kernels that start at the same moment two may choose the same port: one dies, and nothing has been run.
-# https://github.com/jupyter/jupyter_client/issues/487
-NOT_STARTED, TRIES = "Kernel died before replying to kernel_info", 3
+# Of kernels that start at the same moment two may choose the same port: one dies, or is never heard of, and
+# nothing has been run. https://github.com/jupyter/jupyter_client/issues/487
+NOT_STARTED = ("Kernel died before replying to kernel_info", "Kernel didn't respond in")
+TRIES = 3
 
 
 def run(notebook: Path, copy: Path, parameters: dict[str, object]) -> str | None:
@@ -35,7 +36,7 @@ def run(notebook: Path, copy: Path, parameters: dict[str, object]) -> str | None
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     for _ in range(TRIES):
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
-        if NOT_STARTED not in done.stderr:
+        if not any(said in done.stderr for said in NOT_STARTED):
             break
     if done.returncode:
         return (done.stderr.strip().splitlines() or ["died"])[-1]
