@@ -42,7 +42,7 @@ UNTESTED, UNCLAIMED = "not tested", "not claimed"
 VERDICTS = (REPRODUCED, SMALLER, LARGER, INCONCLUSIVE, CONTRADICTED, UNTESTED, UNCLAIMED)
 MARKS = dict(zip(VERDICTS, "✓✓✓≈✗––", strict=True))
 ALPHA = 0.05
-APPENDIX = "App."  # the figure of the appendix's claims
+APPENDIX = "A"  # the figure of the appendix's claims
 
 
 @dataclass(frozen=True)
