@@ -448,30 +448,35 @@ def perturbed(nets: Networks, needs: int, parameter: str, epsilon: float) -> Eff
     return difference(r, needs, "relative_accuracy", published=lambda n: theirs if n == 30 else None)
 
 
-def of_models(nets: Networks, models: Sequence[str]) -> dict[str, Networks]:
-    """Networks of other models (variants, as in folders' names), by model, where there are both kinds."""
+def in_each_model(
+    nets: Networks, needs: int, effect: str, models: Sequence[str], **how: str
+) -> dict[str, Effect]:
+    """An effect of `MEASURES` that compares kinds, in networks of other models, where there are both.
+
+    Models are variants, as in folders' names; "" is that of `nets` themselves.
+    """
     found = {}
     for model in models:
         rows = [nets.others(kind, re.escape(model)) for kind in KINDS]
-        if all(len(of_kind) for of_kind in rows):
-            found[model] = Networks(pd.concat(rows, ignore_index=True), nets.base, nets.task)
-    return found
+        own = Networks(pd.concat(rows, ignore_index=True), nets.base, nets.task) if model else nets
+        if {*KINDS} <= {*own.index["curriculum"]}:
+            found[model] = MEASURES[effect](own, needs, **how)
+    return {model: each for model, each in found.items() if not each.is_empty}
 
 
 def in_models(nets: Networks, needs: int, effect: str, models: Sequence[str], **how: str) -> Effect:
-    """An effect of `MEASURES` in networks of other models, a model being one observation.
+    """The same, a model being one observation.
 
     The networks of a kind are averaged, and their binary logarithm taken: the difference of a pair says how
     often multi-head is twice single-head. Each model is looked at where its own networks are, so N is the
     least of these.
     """
-    multi, single, ns = {}, {}, []
-    for i, own in enumerate(of_models(nets, models).values(), 1):
-        found = MEASURES[effect](own, needs, **how)
-        if found.a and found.b and found.n:
-            multi[i], single[i] = (float(np.log2(np.mean(list(x.values())))) for x in (found.a, found.b))
-            ns.append(found.n)
-    return Effect(multi, single, min(ns)) if ns else Effect()
+    found = list(in_each_model(nets, needs, effect, models, **how).values())
+    multi, single = (
+        {i: float(np.log2(np.mean(list(values.values())))) for i, values in enumerate(kind, 1)}
+        for kind in ([each.a for each in found], [each.b or {} for each in found])
+    )
+    return Effect(multi, single, min(each.n or 0 for each in found)) if found else Effect()
 
 
 MEASURES: dict[str, Callable[..., Effect]] = {

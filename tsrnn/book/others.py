@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from tsrnn import zoo
 from tsrnn.book import paper, plotting, synthesis
 from tsrnn.book.claims import Claim
-from tsrnn.book.effects import KINDS, MEASURES, Networks, of_models, per_network
+from tsrnn.book.effects import KINDS, Networks, in_each_model, per_network
 from tsrnn.evaluation import accuracy_by_k
 
 STANDARD = {kind: plotting.NAMES[kind] for kind in KINDS}
@@ -162,14 +162,12 @@ def pairs(nets: Networks, claim: Claim) -> pd.DataFrame:
     Returns:
         Columns model, curriculum, N (the largest that most of both kinds have), value (mean over networks).
     """
-    how = {name: value for name, value in claim.with_.items() if name not in ("effect", "models")}
-    rows = []
-    for model, own in ({"": nets} | of_models(nets, claim.with_["models"])).items():
-        found = MEASURES[claim.with_["effect"]](own, claim.needs, **how)
-        if found.a and found.b:
-            name = paper.variant_in_words(model) or "standard"
-            means = (sum(values.values()) / len(values) for values in (found.a, found.b))
-            rows += [(name, kind, found.n, mean) for kind, mean in zip(KINDS, means, strict=True)]
+    models = {"models": ["", *claim.with_["models"]]}
+    rows = [
+        (paper.variant_in_words(model) or "standard", kind, found.n, sum(values.values()) / len(values))
+        for model, found in in_each_model(nets, claim.needs, **(claim.with_ | models)).items()
+        for kind, values in zip(KINDS, (found.a, found.b or {}), strict=True)
+    ]
     return pd.DataFrame(rows, columns=["model", "curriculum", "N", "value"])
 
 
@@ -194,15 +192,13 @@ def held(index: pd.DataFrame, base: Path, ks: Sequence[int], batches: int = 1) -
     Returns:
         Columns kind, number, N, k (steps for a bit), accuracy (%), at the last checkpoint of each network.
     """
-    tables = []
-    for row in index.to_dict("records"):
-        kept = zoo.checkpoints(base / row["network"])
-        if row["variant"] in MODELS["continuous"] and kept:
-            model = zoo.load_checkpoint(kept[-1])
-            n = max(model.heads)
-            table = accuracy_by_k(model, row["task"], ks, [n], batches)
-            table = table.assign(kind=row["kind"], number=row["number"], accuracy=100 * table["accuracy"])
-            tables.append(table.rename(columns={"n": "N"}))
+    mine, tables = index[index["variant"].isin(MODELS["continuous"])], []
+    last = zoo.kept(mine, base).drop_duplicates(["curriculum", "number"], keep="last")
+    for row in last.merge(mine[["curriculum", "number", "kind", "task"]]).to_dict("records"):
+        model = zoo.load_checkpoint(row["path"])
+        table = accuracy_by_k(model, row["task"], ks, [row["N"]], batches)
+        table = table.assign(kind=row["kind"], number=row["number"], accuracy=100 * table["accuracy"])
+        tables.append(table.rename(columns={"n": "N"}))
     columns = ["kind", "number", "N", "k", "accuracy"]
     return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
 
@@ -217,12 +213,28 @@ def held_in_words(table: pd.DataFrame) -> str:
     return f"Above 98 % are: {'; '.join(said)}" if said else "No such network is here yet"
 
 
-def models_in_words(index: pd.DataFrame, base: Path) -> dict[str, str]:
-    """What is true of networks of other models (rows of `networks`), by name.
+def ladder_shares(index: pd.DataFrame, base: Path) -> pd.DataFrame:
+    """What share of a ladder's answers change in networks of other models, at the last N measured.
 
     Returns:
-        reached: how far each got, in how many epochs; ladder: what share of a ladder's answers change, at the
-        last N where it was measured.
+        Columns kind, share and N (in words), kept (whether all networks of the kind keep one).
+    """
+    ends = at_the_end(index[~index["kind"].isin(STANDARD.values())], base)
+    rows = [
+        (kind, paper.span(t["value"], unit=" %"), paper.span(t["N"]), t["value"].min() > synthesis.RUNGS)
+        for kind, t in ends[ends["measure"] == "ladder"].groupby("kind", sort=False)
+    ]
+    return pd.DataFrame(rows, columns=["kind", "share", "N", "kept"])
+
+
+def models_in_words(index: pd.DataFrame, base: Path, shares: pd.DataFrame) -> dict[str, str]:
+    """What is true of networks of other models (rows of `networks`), by name.
+
+    Args:
+        shares: the rows of `ladder_shares`, of these or more networks.
+
+    Returns:
+        reached: how far each got, in how many epochs; ladder: what share of a ladder's answers change.
     """
     done = solved(index, base).sort_values("N").groupby(["kind", "number"], sort=False).last()
     reached = [
@@ -230,31 +242,22 @@ def models_in_words(index: pd.DataFrame, base: Path) -> dict[str, str]:
         for kind, t in done.groupby("kind", sort=False)
         if kind not in STANDARD.values()
     ]
-    ends = at_the_end(index, base)
-    ends = ends[(ends["measure"] == "ladder") & ~ends["kind"].isin(STANDARD.values())]
-    shares = [
-        f"{paper.span(t['value'], unit=' %')} ({kind}, N = {paper.span(t['N'])})"
-        for kind, t in ends.groupby("kind", sort=False)
-    ]
+    here = shares[shares["kind"].isin(index["kind"])].itertuples()
+    ladder = "; ".join(f"{row.share} ({row.kind}, N = {row.N})" for row in here)
     none = "No such network is here yet"
     return {
         "reached": "; ".join(reached) or none,
-        "ladder": f"Of the answers that a ladder would change, {'; '.join(shares)} do" if shares else none,
+        "ladder": f"Of the answers that a ladder would change, {ladder} do" if ladder else none,
     }
 
 
-def ladders(index: pd.DataFrame, base: Path) -> str:
-    """Which networks of other models keep a ladder, at the last N where it was measured, and which do not."""
-    ends = at_the_end(index, base)
-    ends = ends[(ends["measure"] == "ladder") & ~ends["kind"].isin(STANDARD.values())]
-    said = {
-        f"{t['kind'].iloc[0]} ({paper.span(t['value'], unit=' %')}, N = {paper.span(t['N'])})": t["value"]
-        for _, t in ends.groupby("kind", sort=False)
-    }
-    with_one = [name for name, shares in said.items() if shares.min() > synthesis.RUNGS]
-    without = [name for name in said if name not in with_one]
-    told = [f"one was found in {'; '.join(with_one)}"] if with_one else []
-    told += [f"none in {'; '.join(without)}"] if without else []
+def ladders(shares: pd.DataFrame) -> str:
+    """Which networks of other models keep a ladder, and which do not (rows of `ladder_shares`)."""
+    told = []
+    for kept, words in ((True, "one was found in"), (False, "none in")):
+        rows = shares[shares["kept"] == kept].itertuples()
+        if named := "; ".join(f"{row.kind} ({row.share}, N = {row.N})" for row in rows):
+            told.append(f"{words} {named}")
     return "; and ".join(told) or "no such network is here yet"
 
 
