@@ -116,9 +116,7 @@ def as_text(found: dict[str, Any]) -> str:
         "How measured",
         wrapped(found["measured"]),
         "",
-        "Load it",
-        f'  tsrnn.load("{found["network"]}")',
-        "",
+        *(["Load it", f'  tsrnn.load("{found["network"]}")', ""] if found["checkpoints"] else []),
         f"Licence: {found['licence']}",
         "Please cite",
         *(wrapped(source) for source in found["cite"]),
@@ -134,7 +132,7 @@ def wrapped(text: str) -> str:
 def checkpoints_text(kept: list[dict[str, Any]]) -> str:
     """The table of checkpoints; columns that are empty, as tau of gated networks, are left out."""
     if not kept:
-        return "  none was kept yet"
+        return "  none was kept"
     table = pd.DataFrame(kept).dropna(axis=1, how="all")
     formats = {"mean accuracy": "{:.2%}", "lowest accuracy": "{:.2%}"}
     formats |= {"mean tau": "{:.3f}", "median tau_net > 1": "{:.2f}"}
