@@ -56,13 +56,13 @@ def test_check_passes_and_finds_a_wrong_gradient(tmp_path, monkeypatch):
 
 
 def test_networks_go_on_from_the_zoo_and_come_back_to_it(tmp_path, monkeypatch):
-    """The profile `toy` for one epoch: two curricula in one ensemble."""
+    """The profile `toy` for one epoch: an ensemble for each curriculum."""
     monkeypatch.setattr(gpu, "OUT", tmp_path / "out")
     folders = (tmp_path / "zoo", tmp_path / "work")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     options = ["--device", "cpu", "--profile", "toy", "--base", folders[0], "--work", folders[1]]
     found = call("train", "--minutes", gpu.PACKING + 0.001, *options)
-    assert found.count("stopped") == 1 and found.endswith("exit 0"), found
+    assert found.count("stopped") == 2 and found.endswith("exit 0"), found
     archives = sorted((tmp_path / "out").glob("*.tar"))
     call("unpack", *archives, "--base", folders[0])
     networks = zoo.index(folders[0])

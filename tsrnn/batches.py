@@ -1,9 +1,9 @@
 """What a training step is fed: sequences, initial states and answers of every network of an ensemble."""
 
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,8 +14,11 @@ from tsrnn.gated import state_size
 from tsrnn.model import initial_state
 from tsrnn.runs import Run
 
-AHEAD = 4  # batches drawn while the GPU computes
+AHEAD = 8  # batches drawn while the GPU computes
 TENSORS = ("s", "initial", "labels", "trained")
+Drawn = tuple[
+    Tensor, Tensor, Tensor
+]  # bits (T, B), states before them (B, S), answers (len(ns), B) of one run
 
 
 @dataclass(frozen=True)
@@ -35,25 +38,27 @@ class Batch:
         return replace(self, **{name: getattr(self, name).to(device, non_blocking=True) for name in TENSORS})
 
 
-def draw_batch(runs: Sequence[Run], executor: Executor | None = None, number: int = 0) -> Batch:
+def draw_batch(runs: Sequence[Run], number: int = 0) -> Batch:
     """The next batch of every run, from the run's own generator (on the CPU: the same for any device).
 
     In a continuous network the bits are held for as many steps as the `number` of the batch says.
-
-    With an executor, for a GPU: the networks draw side by side (each has its own generator, so the result is
-    the same), into memory that it can read by itself.
     """
-    size, heads = runs[0].config.batch_size, [run.now.heads for run in runs]
+    return _join(runs, [_draw(run) for run in runs], number)
+
+
+def _join(runs: Sequence[Run], drawn: Sequence[Drawn], number: int, pin: bool = False) -> Batch:
+    """What was drawn of each run as one batch, if to `pin` in memory that a GPU can read by itself."""
+    heads = [run.now.heads for run in runs]
     first, last = min(h.start for h in heads), max(h.stop for h in heads)
-    pin = executor is not None and torch.cuda.is_available()
-    initial = torch.zeros(len(runs), size, state_size(runs[0].config.architecture()), pin_memory=pin)
-    drawn = list(executor.map(_draw, runs, initial) if executor else map(_draw, runs, initial))
-    lengths = [len(bits) for bits, _ in drawn]
-    s = torch.zeros(len(runs), max(lengths), size, pin_memory=pin)
-    labels = torch.zeros(len(runs), last - first, size, dtype=torch.long, pin_memory=pin)
-    trained = torch.zeros(len(runs), last - first, pin_memory=pin)
-    for k, (bits, answers) in enumerate(drawn):
+    lengths = [len(bits) for bits, _, _ in drawn]
+    size, (K, steps) = runs[0].config.batch_size, (len(runs), max(lengths))
+    initial = torch.empty(K, *drawn[0][1].shape, pin_memory=pin)
+    s = torch.zeros(K, steps, size, pin_memory=pin)
+    labels = torch.zeros(K, last - first, size, dtype=torch.long, pin_memory=pin)
+    trained = torch.zeros(K, last - first, pin_memory=pin)
+    for k, (bits, state, answers) in enumerate(drawn):
         s[k, : len(bits)] = bits
+        initial[k] = state
         mine = slice(heads[k].start - first, heads[k].stop - first)
         labels[k, mine] = answers
         trained[k, mine] = 1
@@ -61,25 +66,39 @@ def draw_batch(runs: Sequence[Run], executor: Executor | None = None, number: in
     return Batch(s, lengths, initial, slice(first, last), labels, trained, ks[number % len(ks)])
 
 
-def _draw(run: Run, initial: Tensor) -> tuple[Tensor, Tensor]:
-    """Bits (T, B) and answers (len(ns), B) of one run; its initial states go into `initial` (B, S), zeros."""
+def _draw(run: Run) -> Drawn:
+    """The next sequences of one run."""
     architecture, generator, size = run.config.architecture(), run.generator, run.config.batch_size
     task = tasks.get_task(run.config.task, fair=architecture.signed)
     bits = task.draw(tasks.draw_length(run.now.n_max, generator), size, generator)
-    if not architecture.gated:
-        initial_state(size, run.config.neurons, generator, out=initial)
-    return bits, tasks.labels(task, bits, run.now.ns)
+    if architecture.gated:
+        initial = torch.zeros(size, state_size(architecture))
+    else:
+        initial = initial_state(size, run.config.neurons, generator)
+    return bits, initial, tasks.labels(task, bits, run.now.ns)
 
 
 def draw_batches(runs: Sequence[Run], count: int, device: str = "cpu") -> Iterator[Batch]:
-    """The next `count` batches, on a device. For a GPU they are drawn ahead in threads, but no more."""
+    """The next `count` batches, on a device.
+
+    For a GPU they are drawn ahead, but no more than these: each network's by a thread of its own, and put
+    together by another. (Each network has its own generator, so the result is the same.)
+    """
     if device == "cpu":
         for i in range(count):
-            yield draw_batch(runs, number=i)
+            yield draw_batch(runs, i)
         return
-    with ThreadPoolExecutor(os.cpu_count()) as networks, ThreadPoolExecutor(1) as in_order:
+    with ExitStack() as stack:
+        own = [stack.enter_context(ThreadPoolExecutor(1)) for _ in runs]
+        joining = stack.enter_context(ThreadPoolExecutor(1))
+        pin = torch.cuda.is_available()
+
+        def draw(number: int) -> Future[Batch]:
+            parts = [thread.submit(_draw, run) for thread, run in zip(own, runs, strict=True)]
+            return joining.submit(lambda: _join(runs, [part.result() for part in parts], number, pin))
+
         waiting: deque[Future[Batch]] = deque()
         for i in range(count):
             while len(waiting) < min(AHEAD, count - i):
-                waiting.append(in_order.submit(draw_batch, runs, networks, i + len(waiting)))
+                waiting.append(draw(i + len(waiting)))
             yield waiting.popleft().result().to(device)

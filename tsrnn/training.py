@@ -188,19 +188,45 @@ def assemble(runs: Sequence[Run], device: str) -> tuple[RecurrentNetwork, torch.
     return model, optimiser
 
 
+def change(
+    model: RecurrentNetwork, optimiser: torch.optim.Optimizer, clip: float, in_place: bool = False
+) -> None:
+    """Change the parameters by their gradients, and forget these, or set them to 0 where they are."""
+    clip_gradients(model, clip)
+    optimiser.step()
+    optimiser.zero_grad(set_to_none=not in_place)
+
+
+def recorded_change(
+    model: RecurrentNetwork, optimiser: torch.optim.Optimizer, clip: float
+) -> Callable[[], None] | None:
+    """On a GPU, `change` as one graph of its many small kernels, which take longer to launch than to run."""
+    if model.head_weight.device.type != "cuda":
+        return None
+    for p in model.parameters():
+        if p.requires_grad:
+            p.grad = torch.zeros_like(p)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+        change(model, optimiser, clip, in_place=True)
+    return graph.replay
+
+
 def train_step(
     model: RecurrentNetwork,
     optimiser: torch.optim.Optimizer,
     batch: Batch,
     clip: float,
     products: torch.dtype | None = None,
+    recorded: Callable[[], None] | None = None,
 ) -> Tensor:
-    """One update of all networks, with matrix products in this precision; returns their losses (K,)."""
-    optimiser.zero_grad()
+    """One update of all networks, with matrix products in this precision; returns their losses (K,).
+
+    With a `recorded_change`, that is what changes the parameters.
+    """
     loss = batch_loss(model, batch, products)
     loss.sum().backward()  # type: ignore[no-untyped-call]
-    clip_gradients(model, clip)
-    optimiser.step()
+    recorded() if recorded else change(model, optimiser, clip)
     return loss.detach()
 
 
@@ -260,8 +286,9 @@ def train_and_test(
     config, loss = runs[0].config, torch.zeros(len(runs), device=device)
     bar.reset(config.steps + config.test_batches)
     bar.set_description(", ".join(f"network {r.config.network_number}: N = {r.now.n_max}" for r in runs[:4]))
+    recorded = recorded_change(model, optimiser, config.clip)
     for batch in draw_batches(runs, config.steps, device):
-        loss += train_step(model, optimiser, batch, config.clip, PRECISIONS[config.precision])
+        loss += train_step(model, optimiser, batch, config.clip, PRECISIONS[config.precision], recorded)
         bar.update()
     accuracies = test_accuracy(model, runs, device, bar)
     for k, run in enumerate(runs):
