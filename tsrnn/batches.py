@@ -16,9 +16,8 @@ from tsrnn.runs import Run
 
 AHEAD = 8  # batches drawn while the GPU computes
 TENSORS = ("s", "initial", "labels", "trained")
-Drawn = tuple[
-    Tensor, Tensor, Tensor
-]  # bits (T, B), states before them (B, S), answers (len(ns), B) of one run
+# Of one run: bits (T, B), the states before them (B, S), the answers (len(ns), B)
+Drawn = tuple[Tensor, Tensor, Tensor]
 
 
 @dataclass(frozen=True)

@@ -372,9 +372,9 @@ def uniform(*shape: int, fan_in: int, generator: torch.Generator) -> Tensor:
     return (2 * torch.rand(*shape, generator=generator) - 1) / math.sqrt(fan_in)
 
 
-def initial_state(batch: int, neurons: int, generator: torch.Generator, out: Tensor | None = None) -> Tensor:
-    """r(0) = 0.1 U(0, 1) for every trial and unit, (B, H), into `out` if it is given."""
-    return torch.rand(batch, neurons, generator=generator, out=out).mul_(INITIAL_STATE)
+def initial_state(batch: int, neurons: int, generator: torch.Generator) -> Tensor:
+    """r(0) = 0.1 U(0, 1) for every trial and unit, (B, H)."""
+    return torch.rand(batch, neurons, generator=generator).mul_(INITIAL_STATE)
 
 
 def as_bits(bits: Any) -> Tensor:

@@ -88,9 +88,19 @@ __device__ __forceinline__ float derive(float g, float y) {
 
 // ---------------------------------------------------------------- a block's part of a step
 
-// Where a thread's numbers are: value e of tile (m, j) is in this row and column of the block's part.
-__device__ __forceinline__ int row_of(int m, int e) { return 16 * m + (threadIdx.x % 32) / 4 + 8 * (e / 2); }
+// Where a thread's numbers are: of tile (m, j) it has two pairs of neighbours, `half` 0 and 1, values 2 half and
+// 2 half + 1 of four, which begin in this row and column of the block's part.
+__device__ __forceinline__ int row_of(int m, int half) { return 16 * m + (threadIdx.x % 32) / 4 + 8 * half; }
 __device__ __forceinline__ int column_of(int j) { return threadIdx.x / 32 * 16 + 8 * j + 2 * (threadIdx.x % 4); }
+
+template <class F> __device__ __forceinline__ void for_each_pair(F action) {
+    #pragma unroll
+    for (int m = 0; m < HIGH; m++)
+        #pragma unroll
+        for (int j = 0; j < 2; j++)
+            #pragma unroll
+            for (int half = 0; half < 2; half++) action(m, j, half);
+}
 
 struct Place {
     int k, first, block;  // the network, the first of its sequences here, which of the four blocks this is
@@ -119,12 +129,7 @@ __device__ __forceinline__ void load_matrix(u32 (&matrix)[DEEP][2][2], const u16
 }
 
 __device__ __forceinline__ void product(float (&sum)[HIGH][2][4], const u16* states, const u32 (&matrix)[DEEP][2][2]) {
-    #pragma unroll
-    for (int m = 0; m < HIGH; m++)
-        #pragma unroll
-        for (int j = 0; j < 2; j++)
-            #pragma unroll
-            for (int e = 0; e < 4; e++) sum[m][j][e] = 0;
+    for_each_pair([&](int m, int j, int half) { sum[m][j][2 * half] = sum[m][j][2 * half + 1] = 0; });
     const u16* row = states + threadIdx.x % 16 * STRIDE + threadIdx.x % 32 / 16 * 8;
     u32 tiles[2][HIGH][4];  // those of the next step are on their way
     #pragma unroll
@@ -144,50 +149,47 @@ __device__ __forceinline__ void product(float (&sum)[HIGH][2][4], const u16* sta
 __device__ __forceinline__ void load_pairs(
     u32 (&pairs)[HIGH][2][2], const u16* array, int t, int steps, const Place& here, int from
 ) {
-    #pragma unroll
-    for (int m = 0; m < HIGH; m++)
-        #pragma unroll
-        for (int j = 0; j < 2; j++)
-            #pragma unroll
-            for (int half = 0; half < 2; half++) {
-                int row = row_of(m, 2 * half), column = here.block * COLUMNS + column_of(j);
-                bool wanted = here.there(row) && column + 1 >= from;
-                pairs[m][j][half] = wanted ? *(const u32*)(array + here.at(t, steps, row) + column) : 0;
-            }
+    for_each_pair([&](int m, int j, int half) {
+        int row = row_of(m, half), column = here.block * COLUMNS + column_of(j);
+        bool wanted = here.there(row) && column + 1 >= from;
+        pairs[m][j][half] = wanted ? *(const u32*)(array + here.at(t, steps, row) + column) : 0;
+    });
 }
 
 __device__ __forceinline__ void put(u16* states, int m, int j, int half, u32 pair, const Place& here) {
-    *(u32*)(states + row_of(m, 2 * half) * STRIDE + here.block * COLUMNS + column_of(j)) = pair;
+    *(u32*)(states + row_of(m, half) * STRIDE + here.block * COLUMNS + column_of(j)) = pair;
+}
+
+// The whole part, eight numbers at a time: where the n-th eight of a thread are, as row and column.
+constexpr int EACH = ROWS * COLUMNS / 8 / THREADS;
+__device__ __forceinline__ int row_of_eight(int n) { return (threadIdx.x + n * THREADS) / (COLUMNS / 8); }
+__device__ __forceinline__ int column_of_eight(int n) { return (threadIdx.x + n * THREADS) % (COLUMNS / 8) * 8; }
+
+// Eight numbers to a step of an array in global memory.
+__device__ __forceinline__ void store(u16* array, int t, int steps, int n, uint4 v, const Place& here) {
+    int row = row_of_eight(n), column = here.block * COLUMNS + column_of_eight(n);
+    if (here.there(row)) *(uint4*)(array + here.at(t, steps, row) + column) = v;
 }
 
 // What this block put into `states`: to the three others, and to a step of an array in global memory. The blocks
 // do not wait for the latter: it comes after they met.
 __device__ __forceinline__ void hand_on(u16* states, u16* array, int t, int steps, const Place& here) {
-    constexpr int EACH = ROWS * COLUMNS / 8 / THREADS;
     uint4 v[EACH];
     __syncthreads();
     #pragma unroll
     for (int n = 0; n < EACH; n++) {
-        int i = threadIdx.x + n * THREADS, row = i / (COLUMNS / 8);
-        u16* place = states + row * STRIDE + here.block * COLUMNS + i % (COLUMNS / 8) * 8;
+        u16* place = states + row_of_eight(n) * STRIDE + here.block * COLUMNS + column_of_eight(n);
         v[n] = *(uint4*)place;
         #pragma unroll
         for (int other = 1; other < BLOCKS; other++) send(place, (here.block + other) % BLOCKS, v[n]);
     }
     meet();
     #pragma unroll
-    for (int n = 0; n < EACH; n++) {
-        int i = threadIdx.x + n * THREADS, row = i / (COLUMNS / 8);
-        u16* place = array + here.at(t, steps, row) + here.block * COLUMNS + i % (COLUMNS / 8) * 8;
-        if (here.there(row)) *(uint4*)place = v[n];
-    }
+    for (int n = 0; n < EACH; n++) store(array, t, steps, n, v[n], here);
 }
 
 __device__ __forceinline__ void put_zeros(u16* array, int t, int steps, const Place& here) {
-    for (int i = threadIdx.x; i < ROWS * COLUMNS / 8; i += THREADS) {
-        int row = i / (COLUMNS / 8), column = here.block * COLUMNS + i % (COLUMNS / 8) * 8;
-        if (here.there(row)) *(uint4*)(array + here.at(t, steps, row) + column) = make_uint4(0, 0, 0, 0);
-    }
+    for (int n = 0; n < EACH; n++) store(array, t, steps, n, make_uint4(0, 0, 0, 0), here);
 }
 
 // ---------------------------------------------------------------- the two passes
@@ -214,17 +216,12 @@ void forward(u16* x, const u16* transposed, const int* lengths, int T, int B, in
         float sum[HIGH][2][4];
         product(sum, states + t % 2 * ROWS * STRIDE, matrix);
         u16* next = states + (t + 1) % 2 * ROWS * STRIDE;
-        #pragma unroll
-        for (int m = 0; m < HIGH; m++)
-            #pragma unroll
-            for (int j = 0; j < 2; j++)
-                #pragma unroll
-                for (int half = 0; half < 2; half++) {
-                    int column = here.block * COLUMNS + column_of(j);
-                    float a = activate(sum[m][j][2 * half]), b = activate(sum[m][j][2 * half + 1]);
-                    u32 in = inputs[m][j][half];
-                    put(next, m, j, half, pack(column < H ? a : low(in), column + 1 < H ? b : high(in)), here);
-                }
+        for_each_pair([&](int m, int j, int half) {
+            int column = here.block * COLUMNS + column_of(j);
+            float a = activate(sum[m][j][2 * half]), b = activate(sum[m][j][2 * half + 1]);
+            u32 in = inputs[m][j][half];
+            put(next, m, j, half, pack(column < H ? a : low(in), column + 1 < H ? b : high(in)), here);
+        });
         hand_on(next, x, t + 1, T + 1, here);
     }
     for (int t = end; t < T; t++) put_zeros(x, t + 1, T + 1, here);
@@ -241,31 +238,21 @@ void backward(
     u32 matrix[DEEP][2][2], y[HIGH][2][2];
     load_matrix(matrix, transposed, here);
     float back[HIGH][2][4];
-    #pragma unroll
-    for (int m = 0; m < HIGH; m++)
-        #pragma unroll
-        for (int j = 0; j < 2; j++)
-            #pragma unroll
-            for (int e = 0; e < 4; e++) {
-                int row = row_of(m, e), column = here.block * COLUMNS + column_of(j) + e % 2;
-                bool wanted = here.there(row) && column < H;
-                back[m][j][e] = wanted ? grad[((long long)here.k * B + here.first + row) * H + column] : 0;
-            }
+    for_each_pair([&](int m, int j, int half) {
+        int row = row_of(m, half), column = here.block * COLUMNS + column_of(j);
+        const float* there = grad + ((long long)here.k * B + here.first + row) * H + column;
+        back[m][j][2 * half] = here.there(row) && column < H ? there[0] : 0;
+        back[m][j][2 * half + 1] = here.there(row) && column + 1 < H ? there[1] : 0;
+    });
     load_pairs(y, x, end, T + 1, here, 0);
     meet();
     for (int t = end - 1; t >= 0; t--) {
         u16* now = states + t % 2 * ROWS * STRIDE;
-        #pragma unroll
-        for (int m = 0; m < HIGH; m++)
-            #pragma unroll
-            for (int j = 0; j < 2; j++)
-                #pragma unroll
-                for (int half = 0; half < 2; half++) {
-                    u32 pair = y[m][j][half];
-                    float a = derive(back[m][j][2 * half], low(pair));
-                    float b = derive(back[m][j][2 * half + 1], high(pair));
-                    put(now, m, j, half, pack(a, b), here);
-                }
+        for_each_pair([&](int m, int j, int half) {
+            u32 pair = y[m][j][half];
+            float a = derive(back[m][j][2 * half], low(pair)), b = derive(back[m][j][2 * half + 1], high(pair));
+            put(now, m, j, half, pack(a, b), here);
+        });
         hand_on(now, G, t, T, here);
         if (t > 0) {
             load_pairs(y, x, t, T + 1, here, 0);
