@@ -44,11 +44,27 @@ def test_a_line_for_each_network_and_a_name_for_each_kind(ax):
     assert ax.get_legend_handles_labels()[1] == ["multi-head, here", "single-head, here"]
 
 
+def test_a_line_has_the_label_that_it_is_given(ax):
+    plotting.lines(ax, VALUES, "parity", label="_")
+    assert len(ax.lines) == 3 and not ax.get_legend_handles_labels()[1]
+
+
+def test_each_kind_is_named_where_its_longest_line_ends(ax):
+    plotting.names_at_ends(ax, VALUES)
+    single = VALUES[VALUES.index.get_level_values("curriculum") == "single"].rename({5: 2}, level="N")
+    plotting.names_at_ends(ax, pd.concat([VALUES.loc[["cumulative"]], single]))
+    found = [(text.get_text(), text.xy, text.get_ha()) for text in ax.texts]
+    assert found[:2] == [("multi-head", (7, 4.0), "right"), ("single-head", (5, 1.0), "right")]
+    assert found[2:] == [("multi-head", (7, 4.0), "right"), ("single-head", (2, 1.0), "left")]
+
+
 def test_published_means_are_marked_by_how_they_are_known(ax):
     plotting.marks(ax, paper.means("parity", "mean tau", 25))
-    drawn = {(line.get_label(), x) for line in ax.lines for x in line.get_xdata()}
-    assert {("single-head, published", 10), ("single-head, from a plot", 25)} <= drawn
-    assert max(x for _, x in drawn) == 25
+    drawn = {(line.get_color(), line.get_marker(), x) for line in ax.lines for x in line.get_xdata()}
+    colour = plotting.colour("single", "parity")
+    assert {(colour, "D", 10), (colour, "s", 25)} <= drawn
+    assert max(x for *_, x in drawn) == 25
+    assert sorted(ax.get_legend_handles_labels()[1]) == ["published", "published, read off a plot"]
 
 
 def test_all_panels_have_one_legend(ax):

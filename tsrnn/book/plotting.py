@@ -23,7 +23,7 @@ COLOURS = {
     ("single_nocurr", "dms"): "#E3B5D0",
 }
 # How a published mean is known -> its shape, and how it is named
-SHAPES = {"data": ("D", "published"), "plot": ("s", "from a plot")}
+SHAPES = {"data": ("D", "published"), "plot": ("s", "published, read off a plot")}
 # Contrast 4.5 to 1 on white and 4.1 to 1 on the dark theme's background
 INK = "#777777"
 
@@ -94,23 +94,36 @@ def lines(ax: Axes, values: pd.Series, task: str, style: str = ".-", more: str =
         values: by curriculum, number, and last what is along x, such as N. NaN are left out.
         style: as matplotlib writes it.
         more: what the legend adds to the name of the kind.
-        look: of all lines, as for matplotlib.
+        look: of all lines, as for matplotlib; label="_" for a figure that has `names_at_ends`.
     """
     for kind, networks in values.dropna().groupby("curriculum"):
         for i, (_, line) in enumerate(networks.groupby("number")):
             x, name = line.index.get_level_values(-1), None if i else NAMES[str(kind)] + more
-            ax.plot(x, line, style, color=colour(str(kind), task), label=name, **look)
+            ax.plot(x, line, style, **{"color": colour(str(kind), task), "label": name} | look)
 
 
-def marks(ax: Axes, means: pd.DataFrame, more: str = "") -> None:
-    """Published means (`paper.means`) against N, open: diamonds where they are exact, squares from a plot."""
+def names_at_ends(ax: Axes, values: pd.Series) -> None:
+    """The name of each kind where its longest line ends (see `lines`): beside it, or above on the right."""
+    values = values.dropna()
+    middle = values.index.get_level_values(-1).max() / 2
+    for kind, networks in values.groupby("curriculum"):
+        x, y = max(zip(networks.index.get_level_values(-1), networks, strict=True))
+        offset, ha, va = ((6, 0), "left", "center") if x < middle else ((0, 12), "right", "bottom")
+        ax.annotate(NAMES[str(kind)], (x, y), offset, textcoords="offset points", ha=ha, va=va)
+
+
+def marks(ax: Axes, means: pd.DataFrame) -> None:
+    """Published means (`paper.means`) against N, open: diamonds where they are exact, squares from a plot.
+
+    The legend names each shape once; the colour is that of the kind.
+    """
     for about, points in means.groupby(["curriculum", "task", "mark"]):
         kind, task, mark = map(str, about)
+        style: dict[str, Any] = {"ms": 6, "mfc": "none", "zorder": 3}
+        ax.plot(points["N"], points["value"], SHAPES[mark][0], color=colour(kind, task), **style)
+    for mark in sorted(set(means["mark"])):
         shape, how = SHAPES[mark]
-        ax.plot(
-            points["N"], points["value"], shape, ms=7, mfc="none", zorder=3, color=colour(kind, task),
-            label=f"{NAMES[kind]}{more}, {how}",
-        )  # fmt: skip
+        ax.plot([], [], shape, ms=6, mfc="none", color=INK, label=how)
 
 
 def legend_of_all(fig: Figure, ncols: int = 2) -> None:
