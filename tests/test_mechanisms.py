@@ -111,3 +111,16 @@ def test_a_delay_line_of_independent_bits_has_nine_components_of_ten():
     assert mechanisms.memories("parity", 10, Protocol(steps=5000, trials=2))["delay line"] == 9
     with pytest.raises(InputError, match="n = 501"):
         mechanisms.memories("parity", 501, Protocol())
+
+
+def test_a_flipped_sum_is_wrong_once_and_a_flipped_bit_as_long_as_it_counts():
+    bits = [1, 0, 1, 1, 0, 1, 1, 0]
+    right, held = (mechanisms.step_by_step(bits, 4, flip) for flip in (None, (4, 2)))
+    padded = [0] * 3 + bits
+    for t in range(len(bits)):
+        sums = [sum(padded[t + 4 - m : t + 4]) % 2 for m in (1, 2, 3, 4)]
+        assert right["ladder"][t].tolist() == sums
+        assert right["delay line"][t].tolist() == [*padded[t : t + 4][::-1], sums[-1]]
+    wrong = {name: np.argwhere(held[name] != right[name]).tolist() for name in held}
+    assert wrong["ladder"] == [[3, 1], [4, 2], [5, 3]]
+    assert wrong["delay line"] == [[3, 1], [3, 4], [4, 2], [4, 4], [5, 3], [5, 4]]

@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.axes import Axes
 from torch import Tensor
 
 from tsrnn import tasks, zoo
 from tsrnn.analysis.dimensionality import Covariance, dimensionality_table
 from tsrnn.analysis.simulate import Protocol
 from tsrnn.book import paper
-from tsrnn.book.plotting import NAMES, task_name
+from tsrnn.book.plotting import INK, NAMES, task_name
 from tsrnn.inputs import integer
 
 SHARES = ("ladder", "ladder_elsewhere", "delay_line", "delay_line_elsewhere", "running_sum")
@@ -198,6 +199,45 @@ def as_table(last: pd.DataFrame) -> pd.DataFrame:
     names |= {"ladder_elsewhere": "else", "delay_line": "delay line", "delay_line_elsewhere": "else "}
     names |= dict(zip(CONTROLS, ("random direction", "another state"), strict=True))
     return last[list(names)].rename(columns=names)
+
+
+def step_by_step(bits: list[int], n: int, flip: tuple[int, int] | None = None) -> dict[str, np.ndarray]:
+    """What a ladder and a delay line for the parity of n bits hold at every step, 0 before the first bit.
+
+    Args:
+        flip: a step and a place, both counted from 1: the rung or the cell that is flipped once it is made.
+
+    Returns:
+        `ladder`, (T, n): its rungs, the last of which is the answer; `delay line`, (T, n + 1): its cells, the
+        newest bit first, and the answer.
+    """
+    rungs, cells = np.zeros(n, int), np.zeros(n, int)
+    held: dict[str, list[np.ndarray]] = {"ladder": [], "delay line": []}
+    for step, bit in enumerate(bits, 1):
+        rungs = np.append(0, rungs[:-1]) ^ bit
+        cells = np.append(bit, cells[:-1])
+        if flip and flip[0] == step:
+            rungs[flip[1] - 1] ^= 1
+            cells[flip[1] - 1] ^= 1
+        held["ladder"].append(rungs.copy())
+        held["delay line"].append(np.append(cells, cells.sum() % 2))
+    return {name: np.array(rows) for name, rows in held.items()}
+
+
+def draw_steps(ax: Axes, bits: list[int], held: np.ndarray, right: np.ndarray, places: int) -> None:
+    """A column of numbers for each step, circled where not `right`; arrows from place to place."""
+    for (t, place), value in np.ndenumerate(held):
+        box = {"boxstyle": "circle", "fc": "none", "ec": INK, "lw": 1.5} if value != right[t, place] else None
+        ax.text(t, place, str(value), ha="center", va="center", bbox=box)
+    n = len(bits)
+    for t in range(n - 1):
+        for place in range(places - 1):
+            line = {"arrowstyle": "->", "color": INK, "lw": 0.7, "shrinkA": 11, "shrinkB": 11}
+            ax.annotate("", (t + 1, place + 1), (t, place), arrowprops=line)
+    ax.set(
+        xlim=(-0.5, n - 0.5), ylim=(-0.6, held.shape[1] - 0.4), xlabel="step; below it, the bit that comes"
+    )
+    ax.set_xticks(range(n), [f"{step}\n{bit}" for step, bit in enumerate(bits, 1)])
 
 
 def memories(task: str, n: int, protocol: Protocol) -> dict[str, float]:
