@@ -1,9 +1,10 @@
-"""Run the chapters that the book's cache does not hold yet, as many at a time as there are cores.
+"""Run the pages that the book's cache does not hold yet, as many at a time as there are cores.
 
 Sphinx, which runs what is missing one after the other, then finds them there. What fails here fails there
 once more, and there it is told.
 """
 
+from multiprocessing import Pool
 from pathlib import Path
 
 import yaml
@@ -11,15 +12,25 @@ from jupyter_cache import get_cache
 from jupyter_cache.executors import load_executor
 
 TOP = Path(__file__).parents[1]
+PAGES = {"notebooks/*.ipynb": "nbformat", "book/*.md": "myst_nb_md"}  # and what reads them for the cache
+
+
+def execute(page: str) -> None:
+    cache = get_cache(TOP / "_build" / ".jupyter_cache")
+    longest = yaml.safe_load((TOP / "_config.yml").read_text(encoding="utf8"))["execute"]["timeout"]
+    load_executor("local-serial", cache).run_and_cache(filter_uris=[page], timeout=longest)
 
 
 def main() -> None:
-    longest = yaml.safe_load((TOP / "_config.yml").read_text(encoding="utf8"))["execute"]["timeout"]
-    cache = get_cache(TOP / "_build" / ".jupyter_cache")
-    chapters = [str(path) for path in sorted((TOP / "notebooks").glob("*.ipynb"))]
-    for chapter in chapters:
-        cache.add_nb_to_project(chapter)
-    load_executor("local-parallel", cache).run_and_cache(filter_uris=chapters, timeout=longest)
+    cache, pages = get_cache(TOP / "_build" / ".jupyter_cache"), []
+    for pattern, reader in PAGES.items():
+        # From the last chapter on: the later ones take longer, and so no core waits for another at the end.
+        for path in sorted(TOP.glob(pattern), reverse=True):
+            if path.suffix == ".ipynb" or "{code-cell}" in path.read_text(encoding="utf8"):
+                cache.add_nb_to_project(str(path), read_data={"name": reader, "type": "plugin"})
+                pages.append(str(path))
+    with Pool() as pool:  # jupyter-cache's own pool hands out several pages at once
+        pool.map(execute, pages, chunksize=1)
 
 
 if __name__ == "__main__":
