@@ -17,13 +17,20 @@ def with_verdicts(verdicts: str | list[str]) -> pd.DataFrame:
 
 
 def test_of_each_main_figure_the_claim_with_the_least_p_is_told():
-    told = start.held("parity", with_verdicts(claims.REPRODUCED))
-    assert told.startswith(f"Of {ALL} claims about parity, {ALL} can be judged with the networks here")
+    told = start.clearest(with_verdicts(claims.REPRODUCED))
     firsts = {claim.figure[0]: claim for claim in reversed(claims.CLAIMS)}  # p rises from row to row
     assert len(firsts) == 7  # six figures, and the appendix
     named = [claim for claim in claims.CLAIMS if claim.says[1:-1] in told]
     assert set(map(id, named)) == set(map(id, firsts.values()))
-    assert start.held("dms", with_verdicts(claims.CONTRADICTED)).endswith("none is reproduced.")
+    assert start.clearest(with_verdicts(claims.CONTRADICTED)) == "None."
+
+
+def test_reproduced_claims_are_counted():
+    begins = f"Of {ALL} claims about {{}}, {ALL} can be judged with the networks here, and "
+    told = start.held("parity", with_verdicts(claims.REPRODUCED))
+    assert told.startswith(begins.format("parity") + f"{ALL} are reproduced, ")
+    told = start.held("dms", with_verdicts(claims.CONTRADICTED))
+    assert told == begins.format("DMS") + "none is reproduced."
 
 
 @pytest.mark.parametrize("i", [0, 8, 30])

@@ -73,13 +73,14 @@ def sentences(cards: Mapping[str, pd.DataFrame], shares: pd.DataFrame) -> dict[s
         shares: as for `figure`.
 
     Returns:
-        Text by name: held, failed, open, other, new.
+        Text by name: held, clearest, failed, open, other, new.
     """
     (task, card), *others = cards.items()
     found = mechanisms.findings(shares, task)
     new = f"{found['found_multi']}. {found['found_single']}. {found['found_curriculum']}"
     return {
         "held": held(task, card),
+        "clearest": clearest(card),
         "failed": failed(card),
         "open": undecided(card),
         "other": " ".join(beside(name, other) for name, other in others)
@@ -136,17 +137,18 @@ def as_it_came_out(row: pd.Series) -> str:
 
 
 def held(task: str, card: pd.DataFrame) -> str:
-    """How many claims are reproduced, and of each main figure the one with the least p (else the first)."""
+    """How many claims there are, can be judged, and are reproduced."""
     n = claims.tally(card)
     said = f"Of {n['claims']} claims about {task_name(task)}, {n['tested']} can be judged with the networks "
-    said += "here, and "
-    if not n["reproduced"]:
-        return said + "none is reproduced."
+    reduced = f"{n['reproduced']} are reproduced, {n['small']} of them at reduced scale."
+    return said + "here, and " + (reduced if n["reproduced"] else "none is reproduced.")
+
+
+def clearest(card: pd.DataFrame) -> str:
+    """Of each main figure the reproduced claim with the least p (else the first)."""
     rows = card[card["verdict"].str.startswith(claims.REPRODUCED)]
-    clearest = rows.sort_values("p", kind="stable", na_position="last").groupby(figures_of(rows)).head(1)
-    clearest = clearest.sort_index()
-    said += f"{n['reproduced']} are reproduced, {n['small']} of them at reduced scale"
-    return f"{said}. The clearest of each figure: {listed(clearest)}."
+    first = rows.sort_values("p", kind="stable", na_position="last").groupby(figures_of(rows)).head(1)
+    return f"{listed(first.sort_index())}." if len(rows) else "None."
 
 
 def in_chapter(card: pd.DataFrame, chapter: str, task: str) -> str:
