@@ -179,7 +179,7 @@ def train(
         if (base / config.folder()).exists() and not (work / config.folder()).exists():
             ignore = shutil.ignore_patterns("state", "*lock*")
             shutil.copytree(base / config.folder(), work / config.folder(), ignore=ignore)
-    left = (ends - time.perf_counter()) / 60
+    left = max(0.0, ends - time.perf_counter()) / 60  # an epoch is trained in any case
     command = [sys.executable, __file__, "group"]
     options = [str(work), str(left), "--device", device, "--profile", profile]
     processes = [subprocess.Popen([*command, str(i), *options]) for i in range(len(ensembles))]
