@@ -58,6 +58,9 @@ book: $(READY)  ## run the notebooks where needed, render and check the site in 
 	}
 	rm -rf _build/kept
 	cp -R book/_static/live _build/html/_static/  # Sphinx does so only when a page has changed
+	# What no page loads, a third of the site: MathJax bundled in other ways, and maps for debuggers
+	find _build/html/_static/mathjax -maxdepth 1 -name '*-*.js' ! -name tex-chtml.js -delete
+	find _build/html -name '*.map' -delete
 	$(BIN)/python tools/check_site.py
 
 # Chapter 11 runs chapter 1, so that one is an input, too; a cell that changes is seen without this list. The live
