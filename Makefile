@@ -58,7 +58,7 @@ book: $(READY)  ## run the notebooks where needed, render and check the site in 
 	}
 	rm -rf _build/kept
 	cp -R book/_static/live _build/html/_static/  # Sphinx does so only when a page has changed
-	# What no page loads, a third of the site: MathJax bundled in other ways, and maps for debuggers
+	# What no page loads, nearly half of the site: MathJax bundled in other ways, and maps for debuggers
 	find _build/html/_static/mathjax -maxdepth 1 -name '*-*.js' ! -name tex-chtml.js -delete
 	find _build/html -name '*.map' -delete
 	$(BIN)/python tools/check_site.py

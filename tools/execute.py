@@ -4,6 +4,7 @@ Sphinx, which runs what is missing one after the other, then finds them there. W
 once more, and there it is told.
 """
 
+from functools import partial
 from multiprocessing import Pool
 from pathlib import Path
 
@@ -12,17 +13,17 @@ from jupyter_cache import get_cache
 from jupyter_cache.executors import load_executor
 
 TOP = Path(__file__).parents[1]
+CACHE = TOP / "_build" / ".jupyter_cache"
 PAGES = {"notebooks/*.ipynb": "nbformat", "book/*.md": "myst_nb_md"}  # and what reads them for the cache
 
 
-def execute(page: str) -> None:
-    cache = get_cache(TOP / "_build" / ".jupyter_cache")
-    longest = yaml.safe_load((TOP / "_config.yml").read_text(encoding="utf8"))["execute"]["timeout"]
-    load_executor("local-serial", cache).run_and_cache(filter_uris=[page], timeout=longest)
+def execute(page: str, longest: int) -> None:
+    load_executor("local-serial", get_cache(CACHE)).run_and_cache(filter_uris=[page], timeout=longest)
 
 
 def main() -> None:
-    cache, pages = get_cache(TOP / "_build" / ".jupyter_cache"), []
+    longest = yaml.safe_load((TOP / "_config.yml").read_text(encoding="utf8"))["execute"]["timeout"]
+    cache, pages = get_cache(CACHE), []
     for pattern, reader in PAGES.items():
         # From the last chapter on: the later ones take longer, and so no core waits for another at the end.
         for path in sorted(TOP.glob(pattern), reverse=True):
@@ -30,7 +31,7 @@ def main() -> None:
                 cache.add_nb_to_project(str(path), read_data={"name": reader, "type": "plugin"})
                 pages.append(str(path))
     with Pool() as pool:  # jupyter-cache's own pool hands out several pages at once
-        pool.map(execute, pages, chunksize=1)
+        pool.map(partial(execute, longest=longest), pages, chunksize=1)
 
 
 if __name__ == "__main__":

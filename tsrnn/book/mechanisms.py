@@ -1,6 +1,7 @@
 """Ladder or delay line: what every network of a zoo makes its answers of (see `analysis.decoding`)."""
 
 from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -229,11 +230,9 @@ def draw_steps(ax: Axes, bits: list[int], held: np.ndarray, right: np.ndarray, p
     for (t, place), value in np.ndenumerate(held):
         box = {"boxstyle": "circle", "fc": "none", "ec": INK, "lw": 1.5} if value != right[t, place] else None
         ax.text(t, place, str(value), ha="center", va="center", bbox=box)
-    n = len(bits)
-    for t in range(n - 1):
-        for place in range(places - 1):
-            line = {"arrowstyle": "->", "color": INK, "lw": 0.7, "shrinkA": 11, "shrinkB": 11}
-            ax.annotate("", (t + 1, place + 1), (t, place), arrowprops=line)
+    n, arrow = len(bits), {"arrowstyle": "->", "color": INK, "lw": 0.7, "shrinkA": 11, "shrinkB": 11}
+    for t, place in product(range(n - 1), range(places - 1)):
+        ax.annotate("", (t + 1, place + 1), (t, place), arrowprops=arrow)
     ax.set(
         xlim=(-0.5, n - 0.5), ylim=(-0.6, held.shape[1] - 0.4), xlabel="step; below it, the bit that comes"
     )
