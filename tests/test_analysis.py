@@ -1,6 +1,7 @@
 """Dimensionality, connectivity and what is measured at promotions."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -169,7 +170,9 @@ def test_probes_are_those_of_the_interventions_and_readouts(small, tmp_path):
     assert own.tolist() == pytest.approx(list(evaluation.accuracy(model, "parity", batches=2)["accuracy"]))
 
 
-def test_retraining_is_kept_with_where_it_began_and_not_done_twice(small, tmp_path):
+def test_retraining_is_kept_with_where_it_began_and_not_done_twice(small, tmp_path, monkeypatch):
+    few = partial(retraining.retrain, steps=20, batch_size=16)  # steps of an epoch, not 600
+    monkeypatch.setattr(retraining, "retrain", few)
     [folder] = train(small, base_path=tmp_path, progress=False)
     with pytest.raises(InputError, match="at N = 16: choose one of 5, 6"):
         retraining.add_retraining(folder, 16, [6], 1, progress=False)

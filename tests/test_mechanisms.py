@@ -38,10 +38,10 @@ MULTI, SINGLE = ("cumulative", "parity", ""), ("single", "parity", "")
 @pytest.mark.parametrize(
     ("multi", "single", "said"),
     [
-        (LADDER, DELAY_LINE, "So, for parity, the curriculum decides by which means a network remembers"),
-        (LADDER, LADDER, "Here the curriculum does not decide by which means"),
-        (DELAY_LINE, DELAY_LINE, "Here the curriculum does not decide by which means"),
-        (LADDER, NEITHER, "Here the curriculum does not decide by which means"),
+        (LADDER, DELAY_LINE, "So, for parity, the number of heads decides how a network remembers"),
+        (LADDER, LADDER, "Here the curriculum does not decide how a network remembers"),
+        (DELAY_LINE, DELAY_LINE, "Here the curriculum does not decide how a network remembers"),
+        (LADDER, NEITHER, "Here the curriculum does not decide how a network remembers"),
     ],
 )
 def test_what_the_curriculum_decides(multi, single, said):

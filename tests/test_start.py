@@ -50,10 +50,10 @@ def test_inconclusive_effects_are_counted_by_their_sign():
     as_claimed = sum(claim.sign > 0 for claim in claims.CLAIMS)
     signed = sum(claim.sign != 0 for claim in claims.CLAIMS)
     told = start.undecided(with_verdicts(claims.INCONCLUSIVE))
-    begins = f"{ALL} claims are undecided; of the {signed} of these that claim a sign, {as_claimed} "
+    begins = f"{ALL} claims are inconclusive; of the {signed} of these that claim a sign, {as_claimed} "
     assert told.startswith(begins)
     told = start.undecided(with_verdicts(claims.UNTESTED))
-    assert told == f"0 claims are undecided. {ALL} cannot be tested with the networks here."
+    assert told == f"0 claims are inconclusive. {ALL} cannot be tested with the networks here."
 
 
 @pytest.mark.parametrize("chapter", sorted({claim.chapter for claim in claims.CLAIMS}))
@@ -63,7 +63,7 @@ def test_a_chapter_begins_with_each_of_its_claims_under_its_verdict(chapter):
     for i, verdict in zip(own, (claims.CONTRADICTED, claims.SMALLER, claims.INCONCLUSIVE), strict=False):
         verdicts[i] = verdict
     rows = with_verdicts(verdicts)
-    heads = {claims.CONTRADICTED: "Did not hold", claims.SMALLER: "Held", claims.INCONCLUSIVE: "Open"}
+    heads = {claims.CONTRADICTED: "Did not hold", claims.SMALLER: "Held", claims.INCONCLUSIVE: "Inconclusive"}
     wanted = {start.clause(rows.loc[i]): heads.get(verdicts[i], "Not tested") for i in own}
     told = {}
     for line in start.in_chapter(rows, chapter, "dms").splitlines():

@@ -28,7 +28,7 @@ OTHERS = {
     "slowed": ({"change": ([-0.1], [0.1])}, "grew in 1 network with a single head"),
     "held": (
         {"held": ([0.1], [40.0])},
-        "carry part of the memory: one as slow as the twenty slowest keeps 40 %",
+        "hold part of the memory: one with the average τ of the twenty slowest keeps 40 %",
     ),
     "needs": (
         {"slowest": ([100.0], [90.0, 99])},
@@ -36,20 +36,20 @@ OTHERS = {
     ),
     "activity": ({"tau_net": ([2.0, 5], [3, 4])}, "does not tell the kinds apart"),
     "holds": ({"ladder": ([0.0], [1.0])}, "Neither kind keeps a ladder"),
-    "noise": ({"half": ([0.3, 0.35], [0.4, 0.5])}, "single-head networks stand more noise"),
+    "noise": ({"half": ([0.3, 0.35], [0.4, 0.5])}, "single-head networks tolerate more noise"),
 }
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_numbers_give_another_sentence(name):
     values, wanted = OTHERS[name]
-    usual, other = synthesis.sentences(made_up()), synthesis.sentences(made_up(**values))
+    usual, other = (synthesis.sentences(t, 20) for t in (made_up(), made_up(**values)))
     assert wanted in other[name] and wanted not in usual[name]
     assert all(other[key] == usual[key] for key in usual if key != name)
 
 
 def test_what_is_not_measured_is_said():
-    text = synthesis.sentences(made_up(half=([], []), step=([], [])))["noise"]
+    text = synthesis.sentences(made_up(half=([], []), step=([], [])), 20)["noise"]
     assert "not measured against not measured" in text and "does not tell the kinds apart" in text
 
 

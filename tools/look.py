@@ -3,10 +3,14 @@
 Fails on anything that a reader would see as broken; screenshots are left in _build/screenshots.
 """
 
+import os
 import sys
 import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import product
 from pathlib import Path
 from shutil import which
 from typing import Any, Literal
@@ -90,27 +94,25 @@ def expect(what: str, is_so: bool) -> list[str]:
 def look(browser: Browser, host: str, name: str) -> tuple[list[str], int]:
     """Open a page, take its picture in each theme and width; what is broken on it, and its equations.
 
-    It is loaded once for each theme, which the page's script chooses then; it is set anew for each width.
+    It is loaded once, for that takes longest: the page's script follows when the reader's theme changes.
     """
-    broken = []
-    for theme in THEMES:
-        page = browser.new_page(color_scheme=theme)
-        failures = listen(page, host)
-        page.goto(f"{host}/{name}.html", wait_until="load")
-        page.evaluate(MATHS_READY)
+    page = browser.new_page(color_scheme=THEMES[0])
+    failures = listen(page, host)
+    page.goto(f"{host}/{name}.html", wait_until="load")
+    page.evaluate(MATHS_READY)
+    equations, figures = page.locator("mjx-container").count(), page.locator("figure img").count()
+    if name.startswith("notebooks/") and not (equations and figures):
+        failures.append(f"a chapter with {equations} equations and {figures} figures")
+    for theme, (width, pixels) in product(THEMES, WIDTHS.items()):
+        page.emulate_media(color_scheme=theme)
+        page.set_viewport_size({"width": pixels, "height": 900})
         if page.evaluate("document.documentElement.dataset.theme") != theme:
             failures.append(f"the page is not {theme}")
-        equations, figures = page.locator("mjx-container").count(), page.locator("figure img").count()
-        if name.startswith("notebooks/") and not (equations and figures):
-            failures.append(f"a chapter with {equations} equations and {figures} figures")
-        for width, pixels in WIDTHS.items():
-            page.set_viewport_size({"width": pixels, "height": 900})
-            failures += [f"{width}: {failure}" for failure in page.evaluate(BROKEN)]
-            picture = SCREENSHOTS / f"{Path(name).name}_{theme}_{width}.jpg"  # a PNG takes thrice as long
-            page.screenshot(path=picture, full_page=True, quality=85, type="jpeg")
-        page.close()
-        broken += [f"{name}, {theme}: {failure}" for failure in failures]
-    return broken, equations
+        failures += [f"{theme}, {width}: {failure}" for failure in page.evaluate(BROKEN)]
+        picture = SCREENSHOTS / f"{Path(name).name}_{theme}_{width}.jpg"  # a PNG takes thrice as long
+        page.screenshot(path=picture, full_page=True, quality=85, type="jpeg")
+    page.close()
+    return [f"{name}: {failure}" for failure in failures], equations
 
 
 def search(browser: Browser, host: str) -> list[str]:
@@ -123,12 +125,8 @@ def search(browser: Browser, host: str) -> list[str]:
     return [f"search: {failure}" for failure in failures]
 
 
-def main() -> None:
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    server = Server(("127.0.0.1", 0), partial(Quiet, directory=str(SITE)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    host = f"http://127.0.0.1:{server.server_port}"
-    names = pages_in_toc(yaml.safe_load((TOP / "_toc.yml").read_text(encoding="utf8")))
+def look_at(names: Sequence[str], host: str, also: bool) -> tuple[list[str], int]:
+    """`look` at several pages, in a browser of their own, and `search` also."""
     failures, equations = [], 0
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=which("chromium"), args=FLAGS)
@@ -136,11 +134,25 @@ def main() -> None:
             broken, shown = look(browser, host, name)
             failures += broken
             equations += shown
-        failures += search(browser, host)
+        failures += search(browser, host) if also else []
         browser.close()
+    return failures, equations
+
+
+def main() -> None:
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    server = Server(("127.0.0.1", 0), partial(Quiet, directory=str(SITE)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    host = f"http://127.0.0.1:{server.server_port}"
+    names = pages_in_toc(yaml.safe_load((TOP / "_toc.yml").read_text(encoding="utf8")))
+    cores = os.cpu_count() or 1
+    with ThreadPoolExecutor(cores) as pool:
+        parts = [(names[i::cores], host, i == 0) for i in range(cores)]
+        looked = list(pool.map(look_at, *zip(*parts, strict=True)))
+    failures = [failure for broken, _ in looked for failure in broken]
     server.shutdown()
     looks = len(names) * len(THEMES) * len(WIDTHS)
-    print(f"{looks} looks at {len(names)} pages, {equations} equations")
+    print(f"{looks} looks at {len(names)} pages, {sum(n for _, n in looked)} equations")
     print(f"pictures in {SCREENSHOTS.relative_to(TOP)}")
     if failures:
         sys.exit("\n".join(failures))

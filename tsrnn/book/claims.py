@@ -63,6 +63,7 @@ class Claim:
     unit: str = ""
     sign: int = 0
     margin: float = 0.0
+    above: float = 0.0
     reduced: str = ""
     caution: str = ""
     with_: dict[str, Any] = field(default_factory=dict)
@@ -119,9 +120,10 @@ def scorecard(nets: Networks) -> pd.DataFrame:
     """A row per claim.
 
     Returns:
-        Columns claim (a `Claim`), effect, low, high (95 %), p (Holm's), paired, networks (their number, of
-        either kind where two are compared), N, simulations (the effect by each, where it depends on the draws
-        of p), published (a `Published` or None), verdict, reduced.
+        Columns claim (a `Claim`), effect, means (of either kind, where two are compared), low, high (95 %), p
+        (Holm's), paired, networks (their number, of either kind where two are compared), N, simulations (the
+        effect by each, where it depends on the draws of p), published (a `Published` or None), verdict,
+        reduced.
     """
     effects = [MEASURES[claim.measure](nets, claim.needs, **claim.with_) for claim in CLAIMS]
     tests = [dict.fromkeys(("low", "high", "p"), np.nan) if e.is_empty else e.test() for e in effects]
@@ -136,6 +138,7 @@ def scorecard(nets: Networks) -> pd.DataFrame:
             {
                 "claim": claim,
                 "effect": np.nan if effect.is_empty else effect.value,
+                "means": effect.means,
                 "low": test["low"],
                 "high": test["high"],
                 "p": p,
@@ -189,9 +192,13 @@ def number(x: float, least: int = 0) -> str:
     >>> number(-0.0123), number(12.345), number(0.0004, 4), number(float("nan"))
     ('−0.012', '+12.3', '+0.0004', '–')
     """
+    return "–" if np.isnan(x) else signed(x, f"{{:+.{places_of(x, least)}f}}")
+
+
+def places_of(x: float, least: int = 0) -> int:
+    """How many digits after the point tell of an effect, at least so many."""
     size = abs(x)
-    digits = max(least, 3 if size < 0.1 else 2 if size < 10 else 1 if size < 100 else 0)
-    return "–" if np.isnan(x) else signed(x, f"{{:+.{digits}f}}")
+    return max(least, 3 if size < 0.1 else 2 if size < 10 else 1 if size < 100 else 0)
 
 
 def digits(row: pd.Series) -> int:
@@ -203,6 +210,27 @@ def digits(row: pd.Series) -> int:
 def with_unit(row: pd.Series) -> str:
     """A row's effect, with its unit."""
     return f"{number(row['effect'], digits(row))} {row['claim'].unit}".rstrip()
+
+
+def in_numbers(row: pd.Series) -> str:
+    """A row's effect as a sentence tells it: both kinds where two are compared, not their difference.
+
+    >>> claim = Claim(*[""] * 4, [], *[""] * 2, "sign", 0, 0, "", "epochs")
+    >>> row = {"claim": claim, "effect": -80.0, "low": -95.0, "high": -65.0, "means": (20, 100)}
+    >>> in_numbers(pd.Series(row))
+    '20.0 against 100.0 epochs'
+    """
+    claim, found = row["claim"], row["effect"]
+    if claim.kind == "never":
+        return f"{round(found * row['networks'][0])} of {row['networks'][0]} networks"
+    if claim.unit == "doublings":
+        return f"{2**found:.2f} times as much"
+    if claim.above:
+        return f"{found + claim.above:.2f} {claim.unit}"
+    if row["means"]:
+        form = f"{{:.{places_of(found, digits(row))}f}}"
+        return f"{' against '.join(signed(mean, form) for mean in row['means'])} {claim.unit}".rstrip()
+    return with_unit(row)
 
 
 def measured(row: pd.Series) -> str:

@@ -112,6 +112,12 @@ class Effect:
         mean = float(np.mean(list(self.a.values())))
         return mean if self.b is None else mean - float(np.mean(list(self.b.values())))
 
+    @property
+    def means(self) -> tuple[float, ...]:
+        """Of either kind, where two are compared."""
+        kinds = (self.a, self.b) if self.a and self.b else ()
+        return tuple(float(np.mean(list(values.values()))) for values in kinds)
+
     def test(self) -> dict[str, float]:
         """`low`, `high` of the 95 % interval over networks, and `p` that it is 0; NaN if they are too few.
 

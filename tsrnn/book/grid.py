@@ -50,7 +50,7 @@ def grid(cards: Mapping[str, pd.DataFrame]) -> str:
         )
     return (
         f'<div class="claims" style="--tasks: {len(cards)}">{key()}'
-        f'<div class="claim-row claim-head"><span>Fig.</span><span>The paper says</span>{heads}</div>'
+        f'<div class="claim-row claim-head"><span>Fig.</span><span>The claim</span>{heads}</div>'
         f"{''.join(rows)}</div>"
     )
 

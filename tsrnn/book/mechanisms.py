@@ -127,7 +127,7 @@ def findings(shares: pd.DataFrame, task: str) -> dict[str, str]:
         else f"For {task_name(other)}, no network was measured here",
         "found_curriculum": decides(here)
         if split
-        else "Here the curriculum does not decide by which means"
+        else "Here the curriculum does not decide how a network remembers"
         if len(multi) and len(single)
         else "So what the curriculum does is open",
         "single_weak": "in single-head networks such a move changes "
@@ -170,7 +170,7 @@ def above_half(single: pd.DataFrame) -> str:
 def decides(here: pd.DataFrame) -> str:
     """What the curriculum decides, where standard networks of the two kinds differ; and what τ does."""
     name = task_name(here["task"].iloc[0])
-    said = f"So, for {name}, the curriculum decides by which means a network remembers"
+    said = f"So, for {name}, the number of heads decides how a network remembers"
     fixed = here[here["variant"].str.fullmatch(r"tau\d") & here["curriculum"].isin(["cumulative", "single"])]
     if fixed.empty:
         return said

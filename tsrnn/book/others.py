@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -29,6 +30,13 @@ MODELS = {
     "continuous": ("continuous_leakyrelu_k7-8-9-10",),
 }
 HELD = (*range(1, 11), 15, 25, 60, 200)  # steps for a bit, of those published
+# Of the models of a figure, in turn
+LOOKS: tuple[dict[str, Any], ...] = (
+    {"ls": "-", "marker": "o", "ms": 4},
+    {"ls": "--", "marker": "^", "ms": 4},
+    {"ls": ":", "marker": "s", "ms": 4},
+    {"ls": "-.", "marker": "D", "ms": 4},
+)
 ONE_HEAD = ("single-head", "no curriculum")
 PANELS = {
     **{name: synthesis.PANELS[name] for name in ("tau", "tau_net", "ladder")},
@@ -101,26 +109,33 @@ def through_training(index: pd.DataFrame, base: Path) -> pd.DataFrame:
 
 
 def figure(index: pd.DataFrame, base: Path) -> Figure:
-    """A panel for each measure of `through_training`, a line for each network."""
-    import seaborn  # here, not above: it takes a second
-
+    """A panel for each measure of `through_training`: a line per network, wide and pale for standard ones."""
     table, colours = through_training(index, base), palette(index)
     new = index[~index["kind"].isin(STANDARD.values())]
-    largest = (new if len(new) else index)["solved N"].max() + 5
+    largest = (new if len(new) else index)["solved N"].max()
+    looks = dict(zip(new["kind"].map(model_of).unique(), LOOKS, strict=False))
+    looks[""] = {"lw": 6, "alpha": 0.3}
     fig, axes = plt.subplots(2, 2, figsize=(6.4, 5.2), sharex=True)
     for ax, name in zip(axes.flat, table["measure"].unique(), strict=False):
         rows = table[(table["measure"] == name) & (table["N"] <= largest)]
-        seaborn.lineplot(
-            rows, x="N", y="value", hue="kind", style="kind", units="number", estimator=None, ax=ax,
-            palette=colours, hue_order=list(colours), style_order=list(colours), markers=True, markersize=5,
-            legend=ax is axes.flat[0],
-        )  # fmt: skip
+        for (kind, _), line in rows.groupby(["kind", "number"], sort=False):
+            ax.plot(line["N"], line["value"], color=colours[str(kind)], **looks[model_of(str(kind))])
         ax.set(xlabel="N solved" if ax in axes[-1] else "", ylabel=name)
         plotting.whole_numbers(ax.xaxis)
-    handles, labels = axes.flat[0].get_legend_handles_labels()
-    axes.flat[0].get_legend().remove()
-    fig.legend(handles, labels, loc="outside upper left", ncols=2)
+    for kind in STANDARD.values():
+        axes[0, 0].plot([], [], color=colours.get(kind, plotting.INK), label=f"standard, {kind}", **looks[""])
+    for model in [model for model in looks if model]:
+        axes[0, 0].plot([], [], color=plotting.INK, label=model, **looks[model])
+    plotting.legend_of_all(fig)
     return fig
+
+
+def model_of(kind: str) -> str:
+    """
+    >>> model_of("leaky ReLU, τ outside, multi-head"), model_of("multi-head")
+    ('leaky ReLU, τ outside', '')
+    """
+    return kind.rpartition(", ")[0]
 
 
 def at_the_end(index: pd.DataFrame, base: Path) -> pd.DataFrame:
@@ -182,6 +197,9 @@ def figure_of_pairs(tables: Mapping[str, pd.DataFrame], task: str) -> Figure:
             ax.plot(values, names, "o", color=plotting.colour(kind, task), label=STANDARD[kind])
         ax.invert_yaxis()
         ax.set(xlabel=what)
+        if len(table) and table["value"].max() > 10 * table["value"].min():
+            ax.set_xscale("log")
+            ax.xaxis.set_major_formatter("{x:g}")
     plotting.legend_of_all(fig)
     return fig
 

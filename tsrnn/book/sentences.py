@@ -184,26 +184,27 @@ def shoulder(means: pd.DataFrame) -> str:
     if not {30, 50, 100} <= set(by_n.index):
         return "For this task no published values are known to us."
     values = ", ".join(f"{by_n[n]:.1f} at N = {n}" for n in (30, 50, 100))
-    return f"The published means over neurons are {values} (read off a plot, to 5 %): a shoulder, not a peak."
+    return f"The published means over units are {values} (read off a plot, to 5 %): a shoulder, not a peak."
 
 
 def moves(by_n: pd.DataFrame, start: int, end: int) -> str:
     """How mean and median τ_net of a network (columns, by N) move from one N to another."""
     if start >= end or not {start, end} <= set(by_n.index):
         return f"No multi-head network here was measured at an N beyond {start}"
-    low, high = by_n.loc[start], by_n.loc[end]
+    top = by_n.loc[start:end, "mean"].sort_values().index[-1]
+    mean, median = ([f"{x:.1f}" for x in by_n.loc[[start, top, end], how]] for how in ("mean", "median"))
     return (
-        f"In the network that got furthest, from N = {start} to {end}, the mean goes from {low['mean']:.1f} "
-        f"to {high['mean']:.1f} steps and the median from {low['median']:.1f} to {high['median']:.1f}"
+        f"In the network that got furthest the mean is {mean[0]} steps at N = {start}, {mean[1]} at N = "
+        f"{top}, where it is highest, and {mean[2]} at N = {end}; the median is {', '.join(median)} there"
     )
 
 
 def tail(slow: pd.Series, n: int) -> str:
     """How much of a network's mean τ_net is made by those beyond the longest lag of the fit, of 30 steps."""
     if slow.empty:
-        return "Its neurons were not measured there"
+        return "Its units were not measured there"
     return (
-        f"At N = {n}, {(slow > 30).mean():.1%} of its neurons with τ_net > 1 are at more than 30 steps, the "
+        f"At N = {n}, {(slow > 30).mean():.1%} of its units with τ_net > 1 are at more than 30 steps, the "
         f"longest lag of the fit; without them the mean would be {slow[slow <= 30].mean():.1f}"
     )
 
@@ -254,10 +255,10 @@ def excites(
 
 
 def strong(kind: str, strongest: Sequence[float], of_all: Sequence[float], slow: Sequence[float]) -> str:
-    """Whether the neurons with strong weights are the fast ones (see `connectivity.by_speed`).
+    """Whether the units with strong weights are the fast ones (see `connectivity.by_speed`).
 
     >>> strong("single", [0.7], [0.4], [0.5]).split(" those")[0]
-    'In single-head networks the neurons with strong weights are mostly'
+    'In single-head networks the units with strong weights are mostly'
     """
     if not strongest:
         return f"No {NAMES[kind]} network was kept"
@@ -268,9 +269,9 @@ def strong(kind: str, strongest: Sequence[float], of_all: Sequence[float], slow:
         else "none has τ above 3"
     )
     return (
-        f"In {NAMES[kind]} networks the neurons with strong weights are {fast} those whose τ training pushed "
+        f"In {NAMES[kind]} networks the units with strong weights are {fast} those whose τ training pushed "
         "down to 1: of the tenth that receives the strongest weights (of both signs together) "
-        f"{np.mean(strongest):.0%} have τ = 1, of all neurons {np.mean(of_all):.0%}; {rest}"
+        f"{np.mean(strongest):.0%} have τ = 1, of all units {np.mean(of_all):.0%}; {rest}"
     )
 
 
@@ -486,14 +487,14 @@ def starts(sd: pd.DataFrame, median: pd.DataFrame) -> str:
 
     >>> found = pd.DataFrame({"tau_net": [1.0, 2], "tau_net_published": [1.5, 1.9]})
     >>> starts(found, found).split("; ")
-    ['Of 2 networks and N measured both ways, the spread over neurons is larger from the published start in 50%', 'the median differs by at most 0.50 steps']
+    ['Of 2 networks and N measured both ways, the spread over units is larger from the published start in 50%', 'the median differs by at most 0.50 steps']
     """  # noqa: E501
     if sd.empty:
         return "No network here was measured both ways"
     wider = (sd["tau_net_published"] > sd["tau_net"]).mean()
     apart = (median["tau_net_published"] - median["tau_net"]).abs().max()
     return (
-        f"Of {len(sd)} networks and N measured both ways, the spread over neurons is larger from the "
+        f"Of {len(sd)} networks and N measured both ways, the spread over units is larger from the "
         f"published start in {wider:.0%}; the median differs by at most {apart:.2f} steps"
     )
 

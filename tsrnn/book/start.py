@@ -90,7 +90,7 @@ def sentences(cards: Mapping[str, pd.DataFrame], shares: pd.DataFrame) -> dict[s
 
 
 def in_short(task: str, card: pd.DataFrame, shares: pd.DataFrame) -> dict[str, str]:
-    """Ten short sentences: claims, as they came out (`IN_SHORT`), and by which means networks remember.
+    """Ten short sentences: claims, as they came out (`IN_SHORT`), and how networks remember.
 
     Args:
         task, card: the page's own task, and its rows of `claims.scorecard`.
@@ -112,8 +112,8 @@ def in_short(task: str, card: pd.DataFrame, shares: pd.DataFrame) -> dict[str, s
         "one below it, a step before",
         "line": f"{how_many(line[single])} single-head networks behave more like a delay line, which keeps "
         "the bits",
-        "heads": f"{how_many(ladder[several])} networks with several heads at a time keep a ladder, whatever "
-        f"their curriculum and their τ, and {how_many(ladder[~several]).lower()} with one head",
+        "heads": f"{how_many(ladder[several])} networks that train several heads at a time keep a ladder, in "
+        f"all curricula of that kind and with any τ, and {how_many(ladder[~several]).lower()} with one head",
     }
 
 
@@ -130,10 +130,10 @@ def as_it_came_out(row: pd.Series) -> str:
     scale = ", at reduced scale" if row["reduced"] else ""
     says = str(row["claim"].says).removesuffix(".")
     if row["verdict"].startswith(claims.REPRODUCED):
-        return says + scale
+        return says + scale + mind(row)
     if row["verdict"] == claims.CONTRADICTED:
         return f"{says}? Not here{scale}: {row['claim'].contradicted}"
-    return f"{'Open' if row['verdict'] == claims.INCONCLUSIVE else 'Not tested'}: {clause(row)}"
+    return f"{row['verdict'].capitalize()}: {clause(row)}"
 
 
 def held(task: str, card: pd.DataFrame) -> str:
@@ -163,7 +163,7 @@ def in_chapter(card: pd.DataFrame, chapter: str, task: str) -> str:
     said = {
         "Held": listed(card[verdict.str.startswith(claims.REPRODUCED)]),
         "Did not hold": against(card[verdict == claims.CONTRADICTED]),
-        "Open": listed(card[verdict == claims.INCONCLUSIVE]),
+        "Inconclusive": listed(card[verdict == claims.INCONCLUSIVE]),
         "Not tested": "; ".join(clause(row) for _, row in card[verdict == claims.UNTESTED].iterrows()),
     }
     found = [f"- *{what}:* {rows}." for what, rows in said.items() if rows]
@@ -193,7 +193,7 @@ def undecided(card: pd.DataFrame) -> str:
     rows = card[card["verdict"] == claims.INCONCLUSIVE]
     signs = pd.Series([claim.sign for claim in rows["claim"]], rows.index, dtype=float)
     as_said, signed = int((rows["effect"] * signs > 0).sum()), int((signs != 0).sum())
-    said = f"{n['inconclusive']} claims are undecided"
+    said = f"{n['inconclusive']} claims are inconclusive"
     said += (
         f"; of the {signed} of these that claim a sign, {as_said} point the way the paper says"
         if signed
@@ -212,24 +212,29 @@ def beside(task: str, card: pd.DataFrame) -> str:
 def against(rows: pd.DataFrame) -> str:
     """Contradicted claims in a sentence, with what speaks against each."""
     return "; ".join(
-        f"{clause(row)}: here {row['claim'].contradicted} ({effect(row)})"
-        + (f", but {row['claim'].caution}" if row["claim"].caution else "")
+        f"{clause(row)}: here {row['claim'].contradicted} ({effect(row)})" + mind(row)
         for _, row in rows.iterrows()
     )
 
 
 def listed(rows: pd.DataFrame) -> str:
     """Claims in a sentence, each with its effect."""
-    return "; ".join(f"{clause(row)} ({effect(row)})" for _, row in rows.iterrows())
+    return "; ".join(f"{clause(row)} ({effect(row)}){mind(row)}" for _, row in rows.iterrows())
+
+
+def mind(row: pd.Series) -> str:
+    """What a verdict leaves open, to follow it."""
+    return f", but {row['claim'].caution}" if row["claim"].caution else ""
 
 
 def effect(row: pd.Series) -> str:
     """A row's effect, at which N, and how it is to be taken."""
-    said = [claims.with_unit(row), f"N = {row['N']:.0f}"]
+    said = [claims.in_numbers(row), f"N = {row['N']:.0f}"]
     said += [f"mean of {len(row['simulations'])} simulations"] if row["simulations"] else []
     said += [row["verdict"].partition(", ")[2]] if row["verdict"] in (claims.SMALLER, claims.LARGER) else []
     said += ["reduced scale"] if row["reduced"] else []
-    if row["verdict"] == claims.INCONCLUSIVE and row["low"] * row["high"] > 0:
+    single = not row["simulations"]  # else the interval is that of their mean, and not what is judged
+    if row["verdict"] == claims.INCONCLUSIVE and single and row["low"] * row["high"] > 0:
         said += ["clear before the correction only"]
     return ", ".join(said)
 

@@ -114,8 +114,8 @@ def fine(values: pd.Series) -> str:
     return paper.span(values, "{:.2f}")
 
 
-def sentences(table: pd.DataFrame) -> dict[str, str]:
-    """What follows, as it is true of these networks (rows of `evidence`), by name."""
+def sentences(table: pd.DataFrame, n: int) -> dict[str, str]:
+    """What follows, as it is true of these networks at N = n (rows of `evidence`), by name."""
     held = table.loc[table["measure"] == "held", "value"].max()
     faded = "less than 0.1" if held < 0.1 else f"{held:.2g}"
     names = (*PANELS, "change", "slow_change")
@@ -134,11 +134,12 @@ def sentences(table: pd.DataFrame) -> dict[str, str]:
     return {
         "slowed": f"Since the first N the mean τ {turned('change')}; that of the twenty slowest units "
         f"{turned('slow_change')}",
-        "held": "In both kinds of network the memory is in the connections: of the oldest bit, left to a "
-        f"unit as slow as their twenty slowest on average, {faded} % would be there when the answer is due"
+        "held": "In both kinds of network slow units alone are too fast to hold the memory: one with "
+        f"the average τ of the twenty slowest would keep {faded} % of the oldest bit until the answer is due "
+        f"(calculated, at N = {n}). So the memory has to be in the connections"
         if held < 10
-        else f"Slow units can carry part of the memory: one as slow as the twenty slowest keeps {faded} % "
-        "of the oldest bit until the answer is due",
+        else "Slow units can hold part of the memory: one with the average τ of the twenty slowest keeps "
+        f"{faded} % of the oldest bit until the answer is due (calculated, at N = {n})",
         "needs": f"Multi-head networks {needs(multi)}; single-head networks {needs(single)}",
         "activity": {
             1: "The activity of multi-head networks is the slower one",
@@ -159,15 +160,15 @@ def sentences(table: pd.DataFrame) -> dict[str, str]:
             (False, True): "It is single-head networks that keep a ladder of sums",
         }[ladder],
         "noise": {
-            1: "Relative to the size of their weights, multi-head networks stand more noise",
-            -1: "Relative to the size of their weights, single-head networks stand more noise",
-            0: "Relative to the size of their weights, the noise that they stand does not tell the kinds "
+            1: "Relative to the size of their weights, multi-head networks tolerate more noise",
+            -1: "Relative to the size of their weights, single-head networks tolerate more noise",
+            0: "Relative to the size of their weights, the noise that they tolerate does not tell the kinds "
             "apart",
         }[apart("half")]
         + f" (ε½ {fine(multi['half'])} against {fine(single['half'])}). As steps of the same size, "
         + {
-            1: "multi-head networks stand more of it, too",
-            -1: "single-head networks stand more of it",
+            1: "multi-head networks tolerate more of it, too",
+            -1: "single-head networks tolerate more of it",
             0: "the two kinds overlap",
         }[apart("step")],
     }
