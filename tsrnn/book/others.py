@@ -13,6 +13,7 @@ from tsrnn import zoo
 from tsrnn.book import paper, plotting, synthesis
 from tsrnn.book.claims import Claim
 from tsrnn.book.effects import KINDS, Networks, in_each_model, per_network
+from tsrnn.book.start import how_many
 from tsrnn.evaluation import accuracy_by_k
 
 STANDARD = {kind: plotting.NAMES[kind] for kind in KINDS}
@@ -186,18 +187,32 @@ def pairs(nets: Networks, claim: Claim) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["model", "curriculum", "N", "value"])
 
 
+def ladder_pairs(index: pd.DataFrame, base: Path) -> pd.DataFrame:
+    """The same for the share of a ladder's answers that change (%), at each kind's last N measured."""
+    ends = at_the_end(index, base)
+    ends = ends[ends["measure"] == "ladder"].merge(index[["kind", "curriculum"]].drop_duplicates())
+    ends["model"] = ends["kind"].map(model_of).replace("", "standard")
+    means = ends.groupby(["model", "curriculum"], sort=False)[["N", "value"]].mean().reset_index()
+    return means[means["model"].duplicated(keep=False)].sort_values("curriculum", kind="stable")
+
+
 def figure_of_pairs(tables: Mapping[str, pd.DataFrame], task: str) -> Figure:
-    """A panel for each table of `pairs`, by what is along x; a line from one kind to the other per model."""
-    fig, axes = plt.subplots(len(tables), figsize=(6.4, 5.2), squeeze=False)
+    """A panel for each table of pairs, by what is along x; a line from one kind to the other per model."""
+    heights = [table["model"].nunique() + 1 for table in tables.values()]
+    size = (6.4, 0.6 + 0.3 * sum(heights))
+    fig, axes = plt.subplots(len(tables), figsize=size, squeeze=False, height_ratios=heights)
     for ax, (what, table) in zip(axes.flat, tables.items(), strict=True):
-        names = [f"{model}, N = {n}" for model, n in table[["model", "N"]].drop_duplicates().to_numpy()]
+        models = table.groupby("model", sort=False)["N"].agg(paper.span)
+        names = [f"{model}, N = {n}" for model, n in models.items()]
         ends = [table.loc[table["curriculum"] == kind, "value"].to_numpy() for kind in KINDS]
         ax.hlines(names, *ends, color=plotting.INK, lw=1)
         for kind, values in zip(KINDS, ends, strict=True):
             ax.plot(values, names, "o", color=plotting.colour(kind, task), label=STANDARD[kind])
         ax.invert_yaxis()
         ax.set(xlabel=what)
-        if len(table) and table["value"].max() > 10 * table["value"].min():
+        if "%" in what:
+            ax.set_xlim(-4, 104)
+        elif len(table) and table["value"].max() > 10 * table["value"].min():
             ax.set_xscale("log")
             ax.xaxis.set_major_formatter("{x:g}")
     plotting.legend_of_all(fig)
@@ -270,13 +285,13 @@ def models_in_words(index: pd.DataFrame, base: Path, shares: pd.DataFrame) -> di
 
 
 def ladders(shares: pd.DataFrame) -> str:
-    """Which networks of other models keep a ladder, and which do not (rows of `ladder_shares`)."""
-    told = []
-    for kept, words in ((True, "one was found in"), (False, "none in")):
-        rows = shares[shares["kept"] == kept].itertuples()
-        if named := "; ".join(f"{row.kind} ({row.share}, N = {row.N})" for row in rows):
-            told.append(f"{words} {named}")
-    return "; and ".join(told) or "no such network is here yet"
+    """In how many other models networks of either kind keep a ladder (rows of `ladder_shares`)."""
+    if shares.empty:
+        return "No such network is here yet"
+    multi, single = (
+        how_many(shares.loc[shares["kind"].str.endswith(kind), "kept"]) for kind in STANDARD.values()
+    )
+    return f"{multi} other models keep one when trained with many heads, {single.lower()} with a single head"
 
 
 def curricula_in_words(solved: pd.DataFrame, ends: pd.DataFrame) -> dict[str, str]:
