@@ -88,12 +88,14 @@ test: $(READY)  ## check everything: style, types, unit tests, notebooks, book, 
 	$(BIN)/pytest -n auto | tee _build/pytest.txt
 	$(BIN)/python tools/run_notebooks.py
 	$(MAKE) book
-	$(BIN)/python tools/look.py
-	$(BIN)/python tools/check_live.py
-	$(BIN)/python tools/check_explore.py
+	$(MAKE) -j2 tools/look.py tools/check_live.py tools/check_explore.py
 	{ set +x; } 2> /dev/null
 	echo "All checks passed. The unit tests once more:"
 	tail -n 1 _build/pytest.txt
+
+.PHONY: tools/look.py tools/check_live.py tools/check_explore.py
+tools/look.py tools/check_live.py tools/check_explore.py:
+	$(BIN)/python $@
 
 bench: $(READY)  ## time training and analyses; the machine should be idle
 	@$(BIN)/python bench/train_step.py
