@@ -48,6 +48,7 @@ def test_what_the_curriculum_decides(multi, single, said):
     shares = table((*MULTI, 1, multi), (*MULTI, 2, multi), (*SINGLE, 1, single))
     found = findings(shares, "parity")
     assert found["found_curriculum"] == said
+    assert (": standard" in found["exceptions"]) == (multi is not LADDER)
     assert ("one more rung" in found["why"]) == (said[0] == "S")
     assert found["found_other"] == "For DMS, no network was measured here"
     assert ("93 %" in found["stays"] or "90 % at N = 22" in found["stays"]) == (multi is LADDER)

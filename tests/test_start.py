@@ -123,6 +123,7 @@ def test_ten_sentences_count_networks_of_the_task_by_their_heads():
     told = start.in_short("parity", card(), pd.DataFrame(rows, columns=columns))
     assert told["ladder"].startswith("All 1 multi-head") and told["line"].startswith("All 1 single-head")
     assert told["heads"].startswith("2 of 3 networks") and told["heads"].endswith("none of 2 with one head")
+    assert "keep a ladder (not: τ = 2), and" in told["heads"]
 
 
 def test_each_task_is_told_of_and_what_was_not_measured_is_not_claimed(tmp_path):

@@ -119,6 +119,7 @@ def findings(shares: pd.DataFrame, task: str) -> dict[str, str]:
     theirs = published("ladder").query("curriculum == 'cumulative'").sort_values("N")
     least, most = theirs.iloc[0], theirs.iloc[-1]
     clear = finding(last, "cumulative", other)
+    without = here[here["curriculum"].isin(["cumulative", "sliding"]) & (here["is"] != "a ladder")]
     return {
         "found_multi": finding(last, "cumulative", task),
         "found_single": finding(last, "single", task),
@@ -134,6 +135,10 @@ def findings(shares: pd.DataFrame, task: str) -> dict[str, str]:
         f"{span(single['delay_line'])} of the answers that should change, a random direction of the same "
         f"length {span(single['delay_line_random'])}, and one towards the state of another sequence "
         f"{span(single['delay_line_states'])}",
+        "exceptions": "They are not always enough: in these models networks with several heads keep none: "
+        + models(without)
+        if len(without)
+        else "All networks with several heads keep one",
         "half": above_half(here[here["curriculum"] == "single"]),
         "running": "In no network here does a move of the answer for N last: it changes "
         f"{100 * last['running_sum'].max():.0f} % of later answers at most"
@@ -156,6 +161,15 @@ def findings(shares: pd.DataFrame, task: str) -> dict[str, str]:
         if split
         else "What is forgotten has then to be explained otherwise",
     }
+
+
+def models(rows: pd.DataFrame) -> str:
+    """Which models networks are of (rows of `at_last`), each once.
+
+    >>> models(pd.DataFrame({"variant": ["mod_tanh", "mod_tanh", ""]}))
+    'tanh, τ outside; standard'
+    """
+    return "; ".join(paper.variant_in_words(variant) or "standard" for variant in rows["variant"].unique())
 
 
 def above_half(single: pd.DataFrame) -> str:

@@ -107,24 +107,15 @@ def in_short(task: str, card: pd.DataFrame, shares: pd.DataFrame) -> dict[str, s
     standard, several = here["variant"] == "", here["curriculum"].isin(["cumulative", "sliding"])
     ladder, line = here["is"] == "a ladder", here["is"] == "a delay line"
     multi, single = (standard & (here["curriculum"] == kind) for kind in KINDS)
+    without = mechanisms.models(here[several & ~ladder])
     return told | {
         "ladder": f"{how_many(ladder[multi])} multi-head networks keep a ladder of sums, each made of the "
         "one below it, a step before",
         "line": f"{how_many(line[single])} single-head networks behave more like a delay line, which keeps "
         "the bits",
         "heads": f"{how_many(ladder[several])} networks that train several heads at a time keep a ladder"
-        f"{but_for(here[several & ~ladder])}, and {how_many(ladder[~several]).lower()} with one head",
+        f"{f' (not: {without})' if without else ''}, and {how_many(ladder[~several]).lower()} with one head",
     }
-
-
-def but_for(rows: pd.DataFrame) -> str:
-    """The variants of networks (rows of `mechanisms.at_last`) that are an exception.
-
-    >>> but_for(pd.DataFrame({"variant": ["mod_tanh", "tau2"]}))
-    ' (not: tanh, τ outside; τ = 2)'
-    """
-    names = [paper.variant_in_words(variant) or "standard" for variant in rows["variant"].unique()]
-    return f" (not: {'; '.join(names)})" if names else ""
 
 
 def how_many(yes: pd.Series) -> str:
