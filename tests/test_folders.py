@@ -264,9 +264,10 @@ def test_one_damaged_state_of_two_costs_an_epoch_and_nothing_else(small, trained
 # ---------------------------------------------------------------- reading beside writing
 
 
-def read_all(base, stop, errors) -> None:
+def read_all(base, begun, stop, errors) -> None:
     """What a reader does, again and again, while a network is trained."""
     torch.set_num_threads(1)
+    begun.set()
     reads = 0
     try:
         while not stop.is_set() or reads == 0:
@@ -285,9 +286,10 @@ def read_all(base, stop, errors) -> None:
 def test_a_reader_never_sees_a_half_state(small, tmp_path):
     """One process trains, another lists, verifies and loads all the time."""
     context = multiprocessing.get_context("spawn")
-    stop, errors = context.Event(), context.Queue()
-    reader = context.Process(target=read_all, args=(tmp_path, stop, errors))
+    begun, stop, errors = context.Event(), context.Event(), context.Queue()
+    reader = context.Process(target=read_all, args=(tmp_path, begun, stop, errors))
     reader.start()
+    assert begun.wait(120)  # it imports first, for longer than the training takes
     try:
         train(replace(small, max_n=40, steps=3), base_path=tmp_path, progress=False)
     finally:
