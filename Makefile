@@ -114,8 +114,7 @@ $(READY): pyproject.toml constraints.txt
 	}
 	echo "Setting up .venv (once, a few minutes)"
 	$(PYTHON) -m venv .venv
-	# Compiling all of it takes as long as installing it, and most is never imported.
-	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[book,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[book,dev]'
 	$(BIN)/python -c 'import matplotlib.font_manager'  # which says on stderr that it looks for fonts, once
 	touch $@
 
