@@ -29,7 +29,7 @@ def card(shift: int = 0) -> pd.DataFrame:
             {
                 "claim": claim,
                 "effect": x,
-                "means": (1.0, 1.0 - x) if i % 2 else (),
+                "means": (1.0, 1.0 - x) if i % 2 else (x,),
                 "low": x - 0.5,
                 "high": x + 0.5,
                 "p": 0.0001 * (i + 1) if tested else np.nan,

@@ -86,7 +86,7 @@ def test_networks_are_those_of_the_folder_and_their_numbers_those_of_its_files()
     assert times["sliding", 1, 41, "median τ_net (steps)"] == pytest.approx(over.median())
     assert times["sliding", 1, 41, "answers changed (%)"] == pytest.approx(100 * value["ladder"].item())
     gated = others.networks(standard, base, "parity", others.models("gated"))
-    found = others.ladder_pairs(gated, base).set_index(["model", "curriculum"])["value"]
+    found = others.ladder_pairs(others.at_the_end(gated, base)).set_index(["model", "curriculum"])["value"]
     rows = pd.read_parquet(base / "single_parity_lstm_published_network_1" / "promotions.parquet")
     share = rows[(rows["measure"] == "ladder") & rows["value"].notna()].sort_values("N_max")["value"].iloc[-1]
     assert found["LSTM", "single"] == pytest.approx(100 * share)

@@ -23,7 +23,7 @@ from tsrnn.training import train
 # Threads that wait must not spin: two processes at once on two cores, beside other work, took five minutes.
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads()), "OMP_WAIT_POLICY": "PASSIVE"}
 
-# Trains undisturbed, and again in twenty children, each killed at a random moment within three epochs' time.
+# Trains undisturbed, and again in fifty children, each killed at a random moment within three epochs' time.
 KILLER = """
 import json, os, random, signal, sys, time
 from tsrnn.batches import draw_batch
@@ -35,7 +35,7 @@ began = time.monotonic()
 train(config, base_path=base + "/a", progress=False)
 epoch = (time.monotonic() - began) / 29
 moments = random.Random(0)
-for _ in range(20):
+for _ in range(50):
     child = os.fork()
     if child == 0:
         train(config, base_path=base + "/b", progress=False)
@@ -59,7 +59,7 @@ def whole(folder: Path) -> None:
             zoo.load_checkpoint(path)
 
 
-def test_killed_at_twenty_moments_it_ends_the_same(small, tmp_path):
+def test_killed_at_fifty_moments_it_ends_the_same(small, tmp_path):
     """kill -9 during training, promotion and saving; then it finishes: bit for bit the uninterrupted run."""
     config = replace(small, max_n=30, measure_steps=0)
     alone = ENVIRONMENT | {"OMP_NUM_THREADS": "1"}  # a fork and several threads do not go together

@@ -120,7 +120,7 @@ def scorecard(nets: Networks) -> pd.DataFrame:
     """A row per claim.
 
     Returns:
-        Columns claim (a `Claim`), effect, means (of either kind, where two are compared), low, high (95 %), p
+        Columns claim (a `Claim`), effect, means (of one kind, or of each of two), low, high (95 %), p
         (Holm's), paired, networks (their number, of either kind where two are compared), N, simulations (the
         effect by each, where it depends on the draws of p), published (a `Published` or None), verdict,
         reduced.
@@ -227,7 +227,7 @@ def in_numbers(row: pd.Series) -> str:
         return f"{2**found:.2f} times as much"
     if claim.above:
         return f"{found + claim.above:.2f} {claim.unit}"
-    if row["means"]:
+    if len(row["means"]) > 1:
         form = f"{{:.{places_of(found, digits(row))}f}}"
         return f"{' against '.join(signed(mean, form) for mean in row['means'])} {claim.unit}".rstrip()
     return with_unit(row)

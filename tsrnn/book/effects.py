@@ -109,14 +109,13 @@ class Effect:
 
     @property
     def value(self) -> float:
-        mean = float(np.mean(list(self.a.values())))
-        return mean if self.b is None else mean - float(np.mean(list(self.b.values())))
+        first, *second = self.means
+        return first - sum(second)
 
     @property
     def means(self) -> tuple[float, ...]:
-        """Of either kind, where two are compared."""
-        kinds = (self.a, self.b) if self.a and self.b else ()
-        return tuple(float(np.mean(list(values.values()))) for values in kinds)
+        """Over networks: of one kind, or of each of two."""
+        return tuple(float(np.mean(list(kind.values()))) for kind in (self.a, self.b) if kind)
 
     def test(self) -> dict[str, float]:
         """`low`, `high` of the 95 % interval over networks, and `p` that it is 0; NaN if they are too few.

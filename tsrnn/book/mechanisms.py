@@ -19,6 +19,7 @@ from tsrnn.inputs import integer
 
 SHARES = ("ladder", "ladder_elsewhere", "delay_line", "delay_line_elsewhere", "running_sum")
 CONTROLS = ("delay_line_random", "delay_line_states")
+SEVERAL = ("cumulative", "sliding")  # curricula with several heads at a time
 # An answer that is lost altogether is still right half of the time, so more than a quarter counts as yes. (It
 # was one half until the published single-head network of N = 10 came out just below it.)
 LIMIT = 0.25
@@ -119,7 +120,7 @@ def findings(shares: pd.DataFrame, task: str) -> dict[str, str]:
     theirs = published("ladder").query("curriculum == 'cumulative'").sort_values("N")
     least, most = theirs.iloc[0], theirs.iloc[-1]
     clear = finding(last, "cumulative", other)
-    without = here[here["curriculum"].isin(["cumulative", "sliding"]) & (here["is"] != "a ladder")]
+    without = without_ladder(here)
     return {
         "found_multi": finding(last, "cumulative", task),
         "found_single": finding(last, "single", task),
@@ -136,8 +137,8 @@ def findings(shares: pd.DataFrame, task: str) -> dict[str, str]:
         f"length {span(single['delay_line_random'])}, and one towards the state of another sequence "
         f"{span(single['delay_line_states'])}",
         "exceptions": "They are not always enough: in these models networks with several heads keep none: "
-        + models(without)
-        if len(without)
+        + without
+        if without
         else "All networks with several heads keep one",
         "half": above_half(here[here["curriculum"] == "single"]),
         "running": "In no network here does a move of the answer for N last: it changes "
@@ -163,13 +164,15 @@ def findings(shares: pd.DataFrame, task: str) -> dict[str, str]:
     }
 
 
-def models(rows: pd.DataFrame) -> str:
-    """Which models networks are of (rows of `at_last`), each once.
+def without_ladder(last: pd.DataFrame) -> str:
+    """The models of which a network with several heads keeps no ladder (rows of `at_last`), each once.
 
-    >>> models(pd.DataFrame({"variant": ["mod_tanh", "mod_tanh", ""]}))
-    'tanh, τ outside; standard'
+    >>> rows = {"curriculum": ["cumulative", "sliding", "single"], "variant": ["mod_tanh", "", "tau2"]}
+    >>> without_ladder(pd.DataFrame(rows | {"is": ["neither", "a ladder", "a delay line"]}))
+    'tanh, τ outside'
     """
-    return "; ".join(paper.variant_in_words(variant) or "standard" for variant in rows["variant"].unique())
+    variants = last.loc[last["curriculum"].isin(SEVERAL) & (last["is"] != "a ladder"), "variant"].unique()
+    return "; ".join(paper.variant_in_words(variant) or "standard" for variant in variants)
 
 
 def above_half(single: pd.DataFrame) -> str:

@@ -143,7 +143,7 @@ def at_the_end(index: pd.DataFrame, base: Path) -> pd.DataFrame:
     """What `synthesis.evidence` has of each network, at the last N where the mechanism was measured.
 
     Returns:
-        Columns kind, number, N, measure, value.
+        Columns kind, curriculum, number, N, measure, value.
     """
     tables = []
     for at, row in index.iterrows():
@@ -153,7 +153,7 @@ def at_the_end(index: pd.DataFrame, base: Path) -> pd.DataFrame:
         if len(measured):
             found = synthesis.evidence(nets, int(measured.max()), (str(row["curriculum"]),))
             tables.append(found.assign(kind=row["kind"], N=measured.max()))
-    columns = ["kind", "number", "N", "measure", "value"]
+    columns = ["kind", "curriculum", "number", "N", "measure", "value"]
     return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
 
 
@@ -187,12 +187,11 @@ def pairs(nets: Networks, claim: Claim) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["model", "curriculum", "N", "value"])
 
 
-def ladder_pairs(index: pd.DataFrame, base: Path) -> pd.DataFrame:
-    """The same for the share of a ladder's answers that change (%), at each kind's last N measured."""
-    ends = at_the_end(index, base)
-    ends = ends[ends["measure"] == "ladder"].merge(index[["kind", "curriculum"]].drop_duplicates())
-    ends["model"] = ends["kind"].map(model_of).replace("", "standard")
-    means = ends.groupby(["model", "curriculum"], sort=False)[["N", "value"]].mean().reset_index()
+def ladder_pairs(ends: pd.DataFrame) -> pd.DataFrame:
+    """As `pairs`, of the share of a ladder's answers that change (%), from the rows of `at_the_end`."""
+    ladder = ends[ends["measure"] == "ladder"]
+    means = ladder.assign(model=ladder["kind"].map(model_of).replace("", "standard"))
+    means = means.groupby(["model", "curriculum"], sort=False)[["N", "value"]].mean().reset_index()
     return means[means["model"].duplicated(keep=False)].sort_values("curriculum", kind="stable")
 
 
@@ -246,13 +245,13 @@ def held_in_words(table: pd.DataFrame) -> str:
     return f"Above 98 % are: {'; '.join(said)}" if said else "No such network is here yet"
 
 
-def ladder_shares(index: pd.DataFrame, base: Path) -> pd.DataFrame:
-    """What share of a ladder's answers change in networks of other models, at the last N measured.
+def ladder_shares(ends: pd.DataFrame) -> pd.DataFrame:
+    """What share of a ladder's answers change in networks of other models (rows of `at_the_end`).
 
     Returns:
         Columns kind, share and N (in words), kept (whether all networks of the kind keep one).
     """
-    ends = at_the_end(index[~index["kind"].isin(STANDARD.values())], base)
+    ends = ends[~ends["kind"].isin(STANDARD.values())]
     rows = [
         (kind, paper.span(t["value"], unit=" %"), paper.span(t["N"]), t["value"].min() > synthesis.RUNGS)
         for kind, t in ends[ends["measure"] == "ladder"].groupby("kind", sort=False)

@@ -191,12 +191,12 @@ def moves(by_n: pd.DataFrame, start: int, end: int) -> str:
     """How mean and median τ_net of a network (columns, by N) move from one N to another."""
     if start >= end or not {start, end} <= set(by_n.index):
         return f"No multi-head network here was measured at an N beyond {start}"
-    top = by_n.loc[start:end, "mean"].sort_values().index[-1]
-    mean, median = ([f"{x:.1f}" for x in by_n.loc[[start, top, end], how]] for how in ("mean", "median"))
-    return (
-        f"In the network that got furthest the mean is {mean[0]} steps at N = {start}, {mean[1]} at N = "
-        f"{top}, where it is highest, and {mean[2]} at N = {end}; the median is {', '.join(median)} there"
+    top = by_n.loc[start:end, "mean"].idxmax()
+    shown = by_n[by_n.index.isin([start, top, end])].itertuples()
+    told = (
+        f"at N = {at.Index} the mean is {at.mean:.1f} steps and the median {at.median:.1f}" for at in shown
     )
+    return f"In the network that got furthest, {'; '.join(told)}. The mean is highest at N = {top}"
 
 
 def tail(slow: pd.Series, n: int) -> str:

@@ -104,10 +104,10 @@ def in_short(task: str, card: pd.DataFrame, shares: pd.DataFrame) -> dict[str, s
         name: as_it_came_out(card[says.str.startswith(start)].iloc[0]) for name, start in IN_SHORT.items()
     }
     here = mechanisms.at_last(shares[shares["task"] == task])
-    standard, several = here["variant"] == "", here["curriculum"].isin(["cumulative", "sliding"])
+    standard, several = here["variant"] == "", here["curriculum"].isin(mechanisms.SEVERAL)
     ladder, line = here["is"] == "a ladder", here["is"] == "a delay line"
     multi, single = (standard & (here["curriculum"] == kind) for kind in KINDS)
-    without = mechanisms.models(here[several & ~ladder])
+    without = mechanisms.without_ladder(here)
     return told | {
         "ladder": f"{how_many(ladder[multi])} multi-head networks keep a ladder of sums, each made of the "
         "one below it, a step before",
@@ -234,8 +234,8 @@ def effect(row: pd.Series) -> str:
     said += [f"mean of {len(row['simulations'])} simulations"] if row["simulations"] else []
     said += [row["verdict"].partition(", ")[2]] if row["verdict"] in (claims.SMALLER, claims.LARGER) else []
     said += ["reduced scale"] if row["reduced"] else []
-    single = not row["simulations"]  # else the interval is that of their mean, and not what is judged
-    if row["verdict"] == claims.INCONCLUSIVE and single and row["low"] * row["high"] > 0:
+    judged = not row["simulations"]  # by this interval: otherwise by that of each of them
+    if row["verdict"] == claims.INCONCLUSIVE and judged and row["low"] * row["high"] > 0:
         said += ["clear before the correction only"]
     return ", ".join(said)
 
