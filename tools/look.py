@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import yaml
 from check_site import TOP, pages_in_toc
-from playwright.sync_api import Browser, Page, Request, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Request, Route, TimeoutError, sync_playwright
 
 SITE = TOP / "_build" / "html"
 SCREENSHOTS = TOP / "_build" / "screenshots"
@@ -106,7 +106,9 @@ def look(browser: Browser, host: str, name: str) -> tuple[list[str], int]:
     for theme, (width, pixels) in product(THEMES, WIDTHS.items()):
         page.emulate_media(color_scheme=theme)
         page.set_viewport_size({"width": pixels, "height": 900})
-        if page.evaluate("document.documentElement.dataset.theme") != theme:
+        try:  # the script is told of it a moment later
+            page.locator(f"html[data-theme={theme}]").wait_for(state="attached", timeout=10_000)
+        except TimeoutError:
             failures.append(f"the page is not {theme}")
         failures += [f"{theme}, {width}: {failure}" for failure in page.evaluate(BROKEN)]
         picture = SCREENSHOTS / f"{Path(name).name}_{theme}_{width}.jpg"  # a PNG takes thrice as long
