@@ -11,6 +11,8 @@ import os
 import re
 import stat
 import tempfile
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ UNFINISHED = ".tsrnn-unfinished"  # how the names of files end that are being wr
 MOST_BYTES = {".json": 2**20, ".csv": 2**24, ".parquet": 2**26, "": 2**30}
 MOST_ROWS, MOST_COLUMNS, MOST_WORDS, LONGEST_WORD = 2_000_000, 100, 1000, 100
 MOST_UNPACKED = 2**28
+SMALL = 2**19  # bytes of a table that is kept in memory once it was read
 NO_WAITING = getattr(os, "O_NONBLOCK", 0)  # Windows has none
 
 
@@ -199,13 +202,23 @@ def read_table(path: Path, schema: pandera.DataFrameSchema, as_text: bool = Fals
     Raises:
         InputError: as `read`; it cannot be read, or does not hold what the schema says.
     """
-    content, names = read(path), list(schema.columns)
+    content = read(path)
+    # Those of a zoo are read again and again, and checking them takes most of the time
+    table_of = _table if len(content) < SMALL else _table.__wrapped__
     try:
-        table = _csv(content) if path.suffix == ".csv" else _parquet(content, names)
-        table = schema.validate(table[[name for name in names if name in table]])
-        return pd.read_csv(io.BytesIO(content), dtype=str) if as_text else table
+        table = table_of(content, path.suffix, tuple(schema.columns), schema.validate)
+        return pd.read_csv(io.BytesIO(content), dtype=str) if as_text else table.copy()
     except Exception as error:  # pandas, pyarrow and pandera raise many kinds for a damaged or hostile file
         raise InputError(f"{path} is damaged: {first_line(error)}") from error
+
+
+@lru_cache(maxsize=256)
+def _table(
+    content: bytes, suffix: str, names: tuple[str, ...], validate: Callable[[pd.DataFrame], pd.DataFrame]
+) -> pd.DataFrame:
+    """A table's columns of these names, checked. It is kept, so that no one may change it."""
+    table = _csv(content) if suffix == ".csv" else _parquet(content, list(names))
+    return validate(table[[name for name in names if name in table]])
 
 
 def _csv(content: bytes) -> pd.DataFrame:
