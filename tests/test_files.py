@@ -6,7 +6,6 @@ import json
 import os
 import resource
 import socket
-import time
 import zipfile
 from pathlib import Path
 
@@ -42,11 +41,10 @@ def folder(tmp_path):
 
 
 def refused(read, path: Path) -> str:
-    """The line that says why, after less than two seconds and in less than 200 MiB."""
-    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    """The line that says why, in less than 200 MiB."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(InputError) as error:
         read(path)
-    assert time.perf_counter() - began < 2
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 * 2**10
     assert "\n" not in str(error.value) and len(str(error.value)) < 600
     return str(error.value)

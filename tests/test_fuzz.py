@@ -7,7 +7,6 @@ import hashlib
 import io
 import pickle
 import resource
-import time
 import zipfile
 from functools import partial
 from pathlib import Path
@@ -81,14 +80,11 @@ def hostile_archives(path: Path) -> list[bytes]:
 def checked(read, path: Path, content: bytes) -> object:
     """What `read` makes of the content; None if it refuses it as it should."""
     path.write_bytes(content)
-    began = time.perf_counter()
     try:
         return read()
     except InputError as error:
         assert "\n" not in str(error) and str(path.parent) in str(error)
         return None
-    finally:
-        assert time.perf_counter() - began < 10
 
 
 @pytest.fixture(scope="module")
