@@ -395,10 +395,10 @@ def did_not_come(networks: pd.DataFrame, columns: Sequence[tuple[str, int]]) -> 
     """Which networks of a row did not come to an N that others of the row have solved.
 
     Args:
-        networks: kind, tau (0: trained), N (the largest solved) and stuck (or else stopped by us).
+        networks: kind, tau (0: trained), N (the largest solved) and at_end (or else stopped by us).
         columns: kinds, and the N asked for.
 
-    >>> of = pd.DataFrame({"kind": "single", "tau": [1, 1], "N": [12, 21], "stuck": [True, False]})
+    >>> of = pd.DataFrame({"kind": "single", "tau": [1, 1], "N": [12, 21], "at_end": [True, False]})
     >>> did_not_come(of, [("single", 20)]).split(": ")[1].split(". ")[0]
     '1 of the 2 single-head networks with τ = 1 did not come to N = 20 (0 stopped by us, 1 stuck)'
     """
@@ -409,7 +409,7 @@ def did_not_come(networks: pd.DataFrame, columns: Sequence[tuple[str, int]]) -> 
             mine = networks[(networks["kind"] == kind) & (networks["tau"] == tau)]
             less = mine[mine["N"] < n]
             if 0 < len(less) < len(mine):
-                stuck = less["stuck"].sum()
+                stuck = less["at_end"].sum()
                 short.append(
                     f"{len(less)} of the {len(mine)} {NAMES[kind]} networks with {which} did not come to "
                     f"N = {n} ({len(less) - stuck} stopped by us, {stuck} stuck)"
