@@ -36,6 +36,14 @@ def test_what_is_said_is_true_of_every_simulation(multi, single, slower, publish
     assert draws.sentences(table, "parity", 21)["apart"] == "this was not measured for both kinds"
 
 
+def test_the_kinds_are_told_apart_at_the_largest_n_of_two_networks_of_each_kind_too():
+    later = measured([[1, 1], [2, 2]], [[3, 3], [4, 4]]).assign(N=30)
+    alone = measured([[1, 1], [2, 2]], [[3, 3]]).assign(N=40)
+    table = draws.table(pd.concat([measured([[3, 5], [4, 6]], [[5, 5.5], [6, 5.6]]), later, alone]))
+    said = draws.sentences(table, "parity", 20)["apart"]
+    assert said.endswith("at N = 20 in 1 of 2 simulations and at N = 30 in 2 of 2 simulations")
+
+
 def test_ranges_are_of_means_over_networks():
     said = draws.sentences(draws.table(measured([[3, 5], [4, 8]], [])), "parity", 20)
     assert said["tau_net_mean_cumulative"] == "3.5 to 6.5 steps (means over n = 2)"

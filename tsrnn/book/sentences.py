@@ -227,7 +227,7 @@ def fast(taus: pd.Series, n: int) -> str:
 def verdicts(task: str, card: pd.DataFrame) -> str:
     """How many claims (rows of `claims.scorecard`) are reproduced and contradicted for a task."""
     n = claims.tally(card)
-    said = f"{n['reproduced']} of those that it makes for {task_name(task)} are reproduced"
+    said = f"{n['reproduced']} of those for {task_name(task)} are reproduced"
     return f"{said}, {n['contradicted']} contradicted"
 
 
@@ -419,6 +419,22 @@ def did_not_come(networks: pd.DataFrame, columns: Sequence[tuple[str, int]]) -> 
     return (
         f"Where a cell has fewer networks than the first of its row: {'; '.join(short)}. Its mean is over "
         "those that came so far, and they may be the quicker ones."
+    )
+
+
+def passed(networks: pd.DataFrame, n: int) -> str:
+    """How many single-head networks (as in `did_not_come`) came beyond an N with τ fixed.
+
+    >>> passed(pd.DataFrame({"kind": "single", "tau": [1, 1, 0, 0], "N": [25, 31, 28, 36]}), 26)
+    '1 of our 2 with τ fixed went beyond that, to N = 31, which 1 of our 2 with τ trained have not passed'
+    """
+    single = networks[networks["kind"] == "single"]
+    fixed, trained = single[single["tau"] > 0]["N"], single[single["tau"] == 0]["N"]
+    if fixed.empty or fixed.max() <= n:
+        return "None of ours with τ fixed went beyond that"
+    return (
+        f"{(fixed > n).sum()} of our {len(fixed)} with τ fixed went beyond that, to N = {fixed.max()}, which "
+        f"{(trained <= fixed.max()).sum()} of our {len(trained)} with τ trained have not passed"
     )
 
 

@@ -147,8 +147,8 @@ def sentences(table: pd.DataFrame, n: int) -> dict[str, str]:
             "networks",
             0: "How slow the activity is does not tell the kinds apart",
         }[apart("tau_net")]
-        + f" (median τ_net {fine(multi['tau_net'])} steps in multi-head, {fine(single['tau_net'])} in "
-        "single-head networks)",
+        + f" at N = {n} (median τ_net {fine(multi['tau_net'])} steps in multi-head, "
+        f"{fine(single['tau_net'])} in single-head networks)",
         "holds": {
             (
                 True,
