@@ -26,11 +26,13 @@ ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads()), "OM
 # Trains undisturbed, and again in fifty children, each killed at a random moment within three epochs' time.
 KILLER = """
 import json, os, random, signal, sys, time
+from dataclasses import replace
 from tsrnn.batches import draw_batch
 from tsrnn.config import TrainConfig
 from tsrnn.training import train
+os.fsync = lambda handle: None  # a kill, unlike a power failure, leaves what was written
 config, base = TrainConfig(**json.loads(sys.argv[1])), sys.argv[2]
-train(config, base_path=base + "/warm", progress=False)  # all that is imported late
+train(replace(config, max_n=3), base_path=base + "/warm", progress=False)  # all that is imported late
 began = time.monotonic()
 train(config, base_path=base + "/a", progress=False)
 epoch = (time.monotonic() - began) / 29
