@@ -7,6 +7,7 @@ import hashlib
 import io
 import pickle
 import resource
+import time
 import zipfile
 from functools import partial
 from pathlib import Path
@@ -80,11 +81,14 @@ def hostile_archives(path: Path) -> list[bytes]:
 def checked(read, path: Path, content: bytes) -> object:
     """What `read` makes of the content; None if it refuses it as it should."""
     path.write_bytes(content)
+    began = time.process_time()
     try:
         return read()
     except InputError as error:
         assert "\n" not in str(error) and str(path.parent) in str(error)
         return None
+    finally:
+        assert time.process_time() - began < 10
 
 
 @pytest.fixture(scope="module")

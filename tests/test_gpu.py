@@ -66,7 +66,9 @@ def test_networks_go_on_from_the_zoo_and_come_back_to_it(tmp_path, monkeypatch):
     archives = sorted((tmp_path / "out").glob("*.tar"))
     call("unpack", *archives, "--base", folders[0])
     networks = zoo.index(folders[0])
-    assert len(networks) == 6 and set(networks["epochs"]) == {1} and set(networks["precision"]) == {"float32"}
+    assert (
+        len(networks) == 6 and set(networks["epochs"]) == {1} and set(networks["precision"]) == {"bfloat16"}
+    )
     for name in networks["network"]:
         kept = [folder / name for folder in folders]
         assert everything(kept[0]) == everything(kept[1])

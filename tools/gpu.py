@@ -21,7 +21,6 @@ from dataclasses import replace
 from functools import partial
 from itertools import groupby, product
 from pathlib import Path
-from typing import Literal
 
 import torch
 import typer
@@ -161,9 +160,7 @@ def groups(profile: str = "gpu") -> list[list[TrainConfig]]:
 def group(number: int, base: Path, minutes: float, device: str = "cuda", profile: str = "gpu") -> None:
     """Train one ensemble of the profile; `train` starts this once for each."""
     torch.set_num_threads(1)
-    # many a CPU has none, and is slower for it
-    precision: Literal["float32", "bfloat16"] = "float32" if device == "cpu" else "bfloat16"
-    configs = [replace(c, precision=precision, measure_steps=0) for c in groups(profile)[number]]
+    configs = [replace(c, precision="bfloat16", measure_steps=0) for c in groups(profile)[number]]
     train_together(configs, base, device, progress=False, minutes=minutes)
 
 

@@ -140,14 +140,16 @@ def main(only_strip: bool) -> None:
         print(f"Outputs were stored in {names}: taken away. The cells are as they were saved.")
     faults = [fault for path in paths for fault in faults_as_stored(path)]
     if not faults and not only_strip:
-        from tsrnn.book.toy import get_networks  # here: `make book` only looks at what is stored
+        from tsrnn.book.toy import train_pairs  # here: `make book` only looks at what is stored
 
-        empty = OUT / "empty"
+        empty, toys = OUT / "empty", train_pairs("dms", [0], max_n=4)
         empty.mkdir(parents=True, exist_ok=True)
-        # Trained as by a chapter that finds none, once for all of them
-        _, toys, _ = get_networks("dms", zoo_path=str(empty), quick=True)
-        parameters: dict[str, object] = {"task": "dms", "quick": True, "zoo_path": toys}
-        runs = [(path, OUT / path.name, parameters) for path in paths]
+        parameters: dict[str, object] = {"task": "dms", "quick": True}
+        # The first trains toys of its own, as every chapter does that finds none; the others share these.
+        runs = [
+            (path, OUT / path.name, parameters | {"zoo_path": empty if path == paths[0] else toys})
+            for path in paths
+        ]
         opened = trace(OUT / "ipython")
         faults = [f"{copy.name}: {error}" for copy, error in sweep(runs, os.cpu_count() or 1).items()]
         faults += unlisted(opened)

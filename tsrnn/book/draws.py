@@ -55,12 +55,12 @@ def sentences(table: pd.DataFrame, task: str, n: int) -> dict[str, str]:
     """
     medians, table = table[table["measure"] == "tau_net_median"], table[table["N"] == n]
     found = {f"{measure}_{kind}": ranged(table, measure, kind) for measure in BY_SIMULATION for kind in KINDS}
-    several = medians[medians["simulation"] > 1].groupby(["N", "curriculum"])["number"].nunique()
-    fewest = several.unstack().reindex(columns=KINDS).min(axis=1, skipna=False)
+    again = medians[medians["simulation"] > 1].groupby(["N", "curriculum"])["number"].nunique()
+    fewest = again.unstack().reindex(columns=KINDS).min(axis=1, skipna=False)
+    larger = fewest.index[(fewest > 1) & (fewest.index > n)]
     found["apart"] = "this was not measured for both kinds"
-    if n in fewest.dropna():
-        ns = {n, fewest[fewest > 1].index.max()} if (fewest > 1).any() else {n}
-        where = " and at ".join(slower_in(medians[medians["N"] == here]) for here in sorted(ns) if here >= n)
+    if set(KINDS) <= set(medians.loc[medians["N"] == n, "curriculum"]):
+        where = " and at ".join(slower_in(medians[medians["N"] == here]) for here in (n, *larger[-1:]))
         found["apart"] = f"every single-head network is slower than any multi-head one at {where}"
     theirs = paper.at("cumulative", task, "mean tau_net", n)
     means = over_networks(table, "tau_net_mean", "cumulative")
