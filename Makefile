@@ -26,7 +26,7 @@ BIN := .venv/bin
 READY := .venv/ready
 ZOO := $(or $(TSRNN_ZOO),trained_models)
 # All that a page can depend on, besides the pages themselves: `make inputs` lists the files.
-INPUTS := tsrnn constraints.txt book/_static bench workflow/config.yaml
+INPUTS := tsrnn constraints.txt book/_static bench workflow/config.yaml tools/kernels.py
 
 .PHONY: help inputs book pdf lab test bench test-cluster clean
 

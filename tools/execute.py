@@ -4,13 +4,14 @@ Sphinx, which runs what is missing one after the other, then finds them there. W
 once more, and there it is told.
 """
 
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import Pool
 from pathlib import Path
 
 import yaml
 from jupyter_cache import get_cache
 from jupyter_cache.executors import load_executor
+from kernels import use_forks
 
 TOP = Path(__file__).parents[1]
 CACHE = TOP / "_build" / ".jupyter_cache"
@@ -30,8 +31,9 @@ def main() -> None:
             if path.suffix == ".ipynb" or "{code-cell}" in path.read_text(encoding="utf8"):
                 cache.add_nb_to_project(str(path), read_data={"name": reader, "type": "plugin"})
                 pages.append(str(path))
-    with Pool() as pool:  # jupyter-cache's own pool hands out several pages at once
-        pool.map(partial(execute, longest=longest), pages, chunksize=1)
+    # A pool of ours, for jupyter-cache's hands out several pages at once
+    with ProcessPoolExecutor(initializer=use_forks) as pool:
+        list(pool.map(partial(execute, longest=longest), pages))
 
 
 if __name__ == "__main__":

@@ -7,15 +7,15 @@ Example: python tools/sweep.py notebooks/02_curricula.ipynb -t parity -t dms -s 
 """
 
 import os
-import subprocess
-import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import product
 from pathlib import Path
 from typing import Annotated
 
+import papermill
 import typer
+from kernels import use_forks
 from tqdm import tqdm
 
 from tsrnn.book.copies import fill, results
@@ -27,19 +27,24 @@ NOT_STARTED = ("Kernel died before replying to kernel_info", "Kernel didn't resp
 TRIES = 3
 
 
+def begin() -> None:
+    """What each process does before its first run: one thread for a kernel, as the runs share the cores."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    use_forks()
+
+
 def run(notebook: Path, copy: Path, parameters: dict[str, object]) -> str | None:
-    """Run one notebook; its error, if there was one. One thread each: the runs share the cores."""
-    command = [sys.executable, "-m", "papermill", str(notebook), str(copy), "--cwd", str(TOP)]
-    command += ["--kernel", "python3", "--no-progress-bar"]  # whatever kernel an editor has saved
-    for name, value in parameters.items():
-        command += ["-p", name, str(value)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    for _ in range(TRIES):
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
-        if not any(said in done.stderr for said in NOT_STARTED):
+    """Run one notebook; its error, if there was one."""
+    # Whatever kernel an editor has saved, and from the repository, whose zoo and files it names
+    options = {"kernel_name": "python3", "cwd": str(TOP), "progress_bar": False}
+    for tries in range(TRIES):
+        try:
+            papermill.execute_notebook(notebook, copy, parameters, **options)
             break
-    if done.returncode:
-        return (done.stderr.strip().splitlines() or ["died"])[-1]
+        except Exception as error:  # of any kind: it is told, and the other runs go on
+            said = str(error).strip() or type(error).__name__
+            if tries + 1 == TRIES or not any(start in said for start in NOT_STARTED):
+                return said.splitlines()[-1]
     fill(copy)
     return None
 
@@ -49,7 +54,7 @@ def sweep(runs: Sequence[tuple[Path, Path, dict[str, object]]], jobs: int) -> di
     failed = {}
     for _, copy, _ in runs:
         copy.parent.mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(jobs) as pool, tqdm(total=len(runs), unit="notebook") as bar:
+    with ProcessPoolExecutor(jobs, initializer=begin) as pool, tqdm(total=len(runs), unit="notebook") as bar:
         futures = {pool.submit(run, *one): one[1] for one in runs}
         for future in as_completed(futures):
             copy, error = futures[future], future.result()
@@ -82,7 +87,7 @@ def main(
     for notebook, t, s in product(notebooks, task, chosen):
         parameters: dict[str, object] = {"task": t, "quick": quick}
         parameters |= {"seeds": s} if s is not None else {}
-        parameters |= {"zoo_path": Path(zoo_path).resolve()} if zoo_path else {}
+        parameters |= {"zoo_path": str(Path(zoo_path).resolve())} if zoo_path else {}
         name = "_".join(str(part) for part in (notebook.stem, t, s) if part is not None)
         runs.append((notebook, out / f"{name}.ipynb", parameters))
     failed = sweep(runs, jobs)
