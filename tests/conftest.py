@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import pandas as pd
@@ -66,6 +67,33 @@ TSRNN = (
     "from functools import partial; from tsrnn import cli, config, training; "
     f"config.TrainConfig = partial(config.TrainConfig, **{SHORT!r}); cli.main()"
 )
+
+# Processes of their own that need not import everything anew: forks of one that has
+FORKS = get_context("forkserver")
+FORKS.set_forkserver_preload(["tsrnn.training", "torch._dynamo"])
+
+
+def run_in_fork(arguments: list[str], errors: Path) -> None:
+    sys.argv, sys.stderr = ["tsrnn", *arguments], errors.open("w")
+    config.TrainConfig = partial(TrainConfig, **SHORT)
+    cli.main()
+
+
+def at_once(*commands: str, errors: Path) -> list[tuple[int, str]]:
+    """Commands of tsrnn with the short protocol, a process each at the same time: exit codes and stderr.
+
+    What they say is kept in the folder `errors`.
+    """
+    said = [errors / f"stderr_{i}.txt" for i in range(len(commands))]
+    started = [
+        FORKS.Process(target=run_in_fork, args=(command.split(), path))
+        for command, path in zip(commands, said, strict=True)
+    ]
+    for process in started:
+        process.start()
+    for process in started:
+        process.join()
+    return [(process.exitcode, path.read_text()) for process, path in zip(started, said, strict=True)]
 
 
 @pytest.fixture

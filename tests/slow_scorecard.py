@@ -10,6 +10,7 @@ import re
 import statistics as st
 import tomllib
 from collections import defaultdict
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -29,6 +30,12 @@ def sd(xs):
 
 
 HOW = {"mean": mean, "std": sd}
+
+
+@cache  # most lines of the scorecard ask for the same
+def read_rows(path: Path, *columns: str) -> list[tuple]:
+    table = pq.read_table(path, columns=list(columns))
+    return list(zip(*(table[c].to_pylist() for c in columns), strict=True))
 
 
 class Raw:
@@ -54,12 +61,8 @@ class Raw:
         return {k: len((f / "history.csv").read_text().splitlines()) - 1 for k, f in self.folders.items()}
 
     def table(self, name: str, columns: list[str]) -> dict[int, list[tuple]]:
-        found = {}
-        for k, folder in self.folders.items():
-            if (folder / f"{name}.parquet").exists():
-                table = pq.read_table(folder / f"{name}.parquet", columns=columns)
-                found[k] = list(zip(*(table[c].to_pylist() for c in columns), strict=True))
-        return found
+        paths = {k: folder / f"{name}.parquet" for k, folder in self.folders.items()}
+        return {k: read_rows(path, *columns) for k, path in paths.items() if path.exists()}
 
     def measured(self, measure: str) -> dict[int, dict[int, list[float]]]:
         """number -> N -> all values of a measure, of τ_net those above 1."""

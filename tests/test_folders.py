@@ -1,7 +1,6 @@
 """Who may write in a folder, and what others see of it meanwhile."""
 
 import json
-import multiprocessing
 import os
 import shutil
 import subprocess
@@ -12,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from conftest import TSRNN, everything
+from conftest import FORKS, at_once, everything
 from filelock import FileLock
 
 from tsrnn import InputError, WorkError, evaluation, files, zoo
@@ -87,19 +86,11 @@ def test_no_locks_here_is_not_taken_for_another_process(small, tmp_path, monkeyp
 
 def test_eight_at_once_are_never_two_networks_of_one_seed(tmp_path):
     """With a seed: one trains, or several after each other. Without: each gets a number of its own."""
-    options = "train -c single -nn 8 --max-epochs 1 -b".split()
-    run = [sys.executable, "-c", TSRNN, *options]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    same = [
-        subprocess.Popen([*run, tmp_path / "same", "-s", "1"], stdout=-1, stderr=-1, env=environment)
-        for _ in range(4)
-    ]
-    apart = [
-        subprocess.Popen([*run, tmp_path / "apart"], stdout=-1, stderr=-1, env=environment) for _ in range(4)
-    ]
-    for process in (*same, *apart):
-        _, errors = process.communicate()
-        assert process.returncode == 0 or (process in same and b"another process" in errors), errors
+    train = f"train -c single -nn 8 --max-epochs 1 -b {tmp_path}"
+    ended = at_once(*[f"{train}/same -s 1"] * 4, *[f"{train}/apart"] * 4, errors=tmp_path)
+    assert all(code == 0 or (i < 4 and "another process" in said) for i, (code, said) in enumerate(ended)), (
+        ended
+    )
     assert [p.name for p in zoo.network_folders(tmp_path / "same")] == ["single_parity_neurons8_network_1"]
     seeds = zoo.index(tmp_path / "apart")["seed"]
     assert len(seeds) == len(set(seeds)) == 4
@@ -285,9 +276,8 @@ def read_all(base, begun, stop, errors) -> None:
 
 def test_a_reader_never_sees_a_half_state(small, tmp_path):
     """One process trains, another lists, verifies and loads all the time."""
-    context = multiprocessing.get_context("spawn")
-    begun, stop, errors = context.Event(), context.Event(), context.Queue()
-    reader = context.Process(target=read_all, args=(tmp_path, begun, stop, errors))
+    begun, stop, errors = FORKS.Event(), FORKS.Event(), FORKS.Queue()
+    reader = FORKS.Process(target=read_all, args=(tmp_path, begun, stop, errors))
     reader.start()
     assert begun.wait(120)  # it imports first, for longer than the training takes
     try:

@@ -56,8 +56,13 @@ def test_check_passes_and_finds_a_wrong_gradient(tmp_path, monkeypatch):
 
 
 def test_networks_go_on_from_the_zoo_and_come_back_to_it(tmp_path, monkeypatch):
-    """The profile `toy` for one epoch: an ensemble for each curriculum."""
+    """The profile `toy` with fewer units for one epoch: an ensemble for each curriculum."""
     monkeypatch.setattr(gpu, "OUT", tmp_path / "out")
+    for name in ("tools/gpu.py", "workflow/config.yaml"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text((gpu.TOP / name).read_text().replace("neurons: 60", "neurons: 12"))
+    monkeypatch.setattr(gpu, "__file__", str(tmp_path / "tools" / "gpu.py"))
+    monkeypatch.setattr(gpu, "TOP", tmp_path)
     folders = (tmp_path / "zoo", tmp_path / "work")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     options = ["--device", "cpu", "--profile", "toy", "--base", folders[0], "--work", folders[1]]

@@ -68,7 +68,9 @@ def test_a_zoo_without_both_kinds_gives_a_page_without_networks(tmp_path, capsys
 
 def test_only_standard_networks_of_the_same_n_are_shown(tmp_path):
     """Not those of other sizes, and no kind alone."""
-    config = TrainConfig(neurons=20, steps=2, test_batches=1, batch_size=8, promotion=0.0, max_n=3)
+    config = TrainConfig(
+        neurons=20, steps=2, test_batches=1, batch_size=8, promotion=0.0, max_n=3, measure_steps=100
+    )
     train(config, base_path=tmp_path, progress=False)
     with pytest.raises(InputError, match="no N that both"):
         live.chosen(tmp_path)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TSRNN, everything
+from conftest import TSRNN, at_once, everything
 
 from tsrnn import zoo
 from tsrnn.batches import draw_batch
@@ -147,18 +147,9 @@ def test_data_and_initial_weights_do_not_depend_on_the_ensemble(small):
 
 def test_the_number_of_other_processes_does_not_matter(tmp_path):
     """Two networks, one after the other and at the same time."""
-
-    def command(base: Path, seed: int) -> list[str]:
-        train = f"train -c single -nn 40 --max-epochs 1 -s {seed} -n {seed} -b {base}"
-        return [sys.executable, "-c", TSRNN, *train.split()]
-
-    for seed in (1, 2):
-        subprocess.run(command(tmp_path / "a", seed), env=ENVIRONMENT, check=True, capture_output=True)
-    both = [
-        subprocess.Popen(command(tmp_path / "b", s), env=ENVIRONMENT, stdout=-1, stderr=-1) for s in (1, 2)
-    ]
-    for process in both:
-        process.communicate()
-        assert process.returncode == 0
+    trains = [f"train -c single -nn 40 --max-epochs 1 -s {seed} -n {seed} -b {tmp_path}" for seed in (1, 2)]
+    ended = [*at_once(f"{trains[0]}/a", errors=tmp_path), *at_once(f"{trains[1]}/a", errors=tmp_path)]
+    ended += at_once(*(f"{train}/b" for train in trains), errors=tmp_path)
+    assert [code for code, _ in ended] == [0] * 4, ended
     for name in ("single_parity_neurons40_network_1", "single_parity_neurons40_network_2"):
         assert everything(tmp_path / "a" / name) == everything(tmp_path / "b" / name)
