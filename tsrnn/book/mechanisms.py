@@ -140,7 +140,7 @@ def findings(shares: pd.DataFrame, task: str) -> dict[str, str]:
         + without
         if without
         else "All networks with several heads keep one",
-        "half": above_half(here[here["curriculum"] == "single"]),
+        "half": above_half(here[here["curriculum"] == "single"], task),
         "running": "In no network here does a move of the answer for N last: it changes "
         f"{100 * last['running_sum'].max():.0f} % of later answers at most"
         if last["running_sum"].max() < LIMIT
@@ -175,11 +175,11 @@ def without_ladder(last: pd.DataFrame) -> str:
     return "; ".join(paper.variant_in_words(variant) or "standard" for variant in variants)
 
 
-def above_half(single: pd.DataFrame) -> str:
-    """How many single-head networks that keep a delay line would, were the limit one half."""
+def above_half(single: pd.DataFrame, task: str) -> str:
+    """How many single-head networks for a task that keep a delay line would, were the limit one half."""
     keep = single[single["is"] == "a delay line"]
     return (
-        f"Of {len(keep)} single-head networks that we say keep a delay line, "
+        f"Of {len(keep)} single-head networks for {task_name(task)} that we say keep a delay line, "
         f"{(keep['delay_line'] > 0.5).sum()} would pass a half"
     )
 
