@@ -17,6 +17,7 @@ sys.path.insert(0, str(TOOLS))
 
 import check_site  # noqa: E402
 import run_notebooks  # noqa: E402
+import sweep  # noqa: E402
 
 # ---------------------------------------------------------------- numbers typed by hand
 
@@ -163,3 +164,33 @@ def test_a_copy_says_what_it_computed(tmp_path):
     assert copies.glued(copy) == {"n": "3 of 4"}
     with pytest.raises(InputError, match="no copy that papermill made"):
         copies.fill(chapter)
+
+
+# ---------------------------------------------------------------- kernels that are forks
+
+
+def test_a_run_that_fails_or_dies_is_named_and_the_others_end_as_anywhere(tmp_path):
+    """They have imported torch before they begin, run in the repository with one thread, and clean up."""
+    cells = {
+        "good": "import atexit, os, sys\n"
+        f"atexit.register(open('{tmp_path}/ended', 'w').close)\n"
+        "print('torch' in sys.modules, os.getcwd(), os.environ['OMP_NUM_THREADS'])",
+        "wrong": "raise ValueError('no such thing')",
+        "dead": "import os; os._exit(3)",
+    }
+    runs = []
+    for name, cell in cells.items():
+        nbformat.write(
+            new_notebook(cells=[new_code_cell(cell)], metadata=run_notebooks.KERNEL),
+            tmp_path / f"{name}.ipynb",
+        )
+        runs.append((tmp_path / f"{name}.ipynb", tmp_path / "copies" / f"{name}.ipynb", {"quick": True}))
+    failed = sweep.sweep(runs, 1)
+    assert {copy.stem: error for copy, error in failed.items()} == {
+        "wrong": "ValueError: no such thing",
+        "dead": "Kernel died",
+    }
+    [said] = nbformat.read(runs[0][1], as_version=4).cells[-1].outputs
+    imported, where, threads = said["text"].split()
+    assert (imported, Path(where), threads) == (str(sys.platform == "linux"), TOOLS.parent, "1")
+    assert (tmp_path / "ended").exists()
