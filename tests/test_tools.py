@@ -1,6 +1,7 @@
 """Each check of notebooks and site finds what it is for, and only that."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -17,7 +18,6 @@ sys.path.insert(0, str(TOOLS))
 
 import check_site  # noqa: E402
 import run_notebooks  # noqa: E402
-import sweep  # noqa: E402
 
 # ---------------------------------------------------------------- numbers typed by hand
 
@@ -178,19 +178,18 @@ def test_a_run_that_fails_or_dies_is_named_and_the_others_end_as_anywhere(tmp_pa
         "wrong": "raise ValueError('no such thing')",
         "dead": "import os; os._exit(3)",
     }
-    runs = []
     for name, cell in cells.items():
-        nbformat.write(
-            new_notebook(cells=[new_code_cell(cell)], metadata=run_notebooks.KERNEL),
-            tmp_path / f"{name}.ipynb",
-        )
-        runs.append((tmp_path / f"{name}.ipynb", tmp_path / "copies" / f"{name}.ipynb", {"quick": True}))
-    failed = sweep.sweep(runs, 1)
-    assert {copy.stem: error for copy, error in failed.items()} == {
-        "wrong": "ValueError: no such thing",
-        "dead": "Kernel died",
-    }
-    [said] = nbformat.read(runs[0][1], as_version=4).cells[-1].outputs
+        notebook = new_notebook(cells=[new_code_cell(cell)], metadata=run_notebooks.KERNEL)
+        nbformat.write(notebook, tmp_path / f"{name}.ipynb")
+    paths = [str(tmp_path / f"{name}.ipynb") for name in cells]
+    options = ["-t", "parity", "-j", "1", "-o", str(tmp_path / "copies")]
+    ended = subprocess.run(
+        [sys.executable, TOOLS / "sweep.py", *paths, *options], capture_output=True, text=True
+    )
+    assert ended.returncode == 1 and "1 of 3 notebooks ran" in ended.stdout
+    for name, error in {"wrong": "ValueError: no such thing", "dead": "Kernel died"}.items():
+        assert f"failed: {tmp_path / 'copies' / name}_parity.ipynb: {error}" in ended.stdout
+    [said] = nbformat.read(tmp_path / "copies" / "good_parity.ipynb", as_version=4).cells[-1].outputs
     imported, where, threads = said["text"].split()
     assert (imported, Path(where), threads) == (str(sys.platform == "linux"), TOOLS.parent, "1")
     assert (tmp_path / "ended").exists()

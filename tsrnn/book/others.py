@@ -268,7 +268,7 @@ def models_in_words(index: pd.DataFrame, base: Path, shares: pd.DataFrame) -> di
     Returns:
         reached: how far each got, in how many epochs; ladder: what share of a ladder's answers change.
     """
-    done = solved(index, base).sort_values("N").groupby(["kind", "number"], sort=False).last()
+    done = solved(index, base).sort_values("N", kind="stable").groupby(["kind", "number"], sort=False).last()
     reached = [
         f"{kind} to N = {paper.span(t['N'])} in {paper.span(t['epoch'])} epochs (n = {len(t)})"
         for kind, t in done.groupby("kind", sort=False)
