@@ -20,7 +20,7 @@ from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 FORKS = get_context("forkserver")
 IMPORTED = [
-    "__main__",
+    "__main__",  # else each fork would, in its own time
     "tsrnn.training",
     "torch._dynamo",
     "tsrnn.book.claims",
