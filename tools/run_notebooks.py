@@ -9,7 +9,6 @@ import os
 import re
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -143,23 +142,21 @@ def main(only_strip: bool) -> None:
     if not faults and not only_strip:
         from tsrnn.book.toy import train_pairs  # here: `make book` only looks at what is stored
 
-        def runs(some: list[Path], zoo: Path) -> list[tuple[Path, Path, dict[str, object]]]:
-            parameters: dict[str, object] = {"task": "dms", "quick": True, "zoo_path": str(zoo)}
-            return [(path, OUT / path.name, parameters) for path in some]
-
-        empty, opened = OUT / "empty", trace(OUT / "ipython")
+        empty, toys = OUT / "empty", train_pairs("dms", [0], max_n=4)
         empty.mkdir(parents=True, exist_ok=True)
-        # The first trains toys of its own, as every chapter does that finds none. The others share these.
-        with ThreadPoolExecutor() as pool:
-            toys = pool.submit(train_pairs, "dms", [0], max_n=4)
-            failed = sweep(runs(paths[:1], empty), 1)
-        # Longest first, which are the last, so that no core waits for another at the end
-        failed |= sweep(runs(paths[:0:-1], toys.result()), os.cpu_count() or 1)
-        faults = [f"{copy.name}: {error}" for copy, error in failed.items()]
+        parameters: dict[str, object] = {"task": "dms", "quick": True}
+        # The first trains toys of its own, as every chapter does that finds none; the others share these. It
+        # takes longest, and then the last: so no core waits for another at the end.
+        runs = [
+            (path, OUT / path.name, parameters | {"zoo_path": str(empty if path == paths[0] else toys)})
+            for path in [paths[0], *paths[:0:-1]]
+        ]
+        opened = trace(OUT / "ipython")
+        faults = [f"{copy.name}: {error}" for copy, error in sweep(runs, os.cpu_count() or 1).items()]
         faults += unlisted(opened)
         faults = faults or [
             f"{copy.name}: nothing was glued under {role}"
-            for copy in (OUT / path.name for path in paths)
+            for _, copy, _ in runs
             for role in re.findall(r"\{glue\S*", copy.read_text(encoding="utf8"))
         ]
     if faults:

@@ -54,14 +54,16 @@ def sweep(runs: Sequence[tuple[Path, Path, dict[str, object]]], jobs: int) -> di
     failed = {}
     for _, copy, _ in runs:
         copy.parent.mkdir(parents=True, exist_ok=True)
-    with ProcessPoolExecutor(jobs, initializer=begin) as pool, tqdm(total=len(runs), unit="notebook") as bar:
+    with ProcessPoolExecutor(jobs, initializer=begin) as pool:
+        # Before the bar, which has a thread of its own: no process may be forked beside one.
         futures = {pool.submit(run, *one): one[1] for one in runs}
-        for future in as_completed(futures):
-            copy, error = futures[future], future.result()
-            if error:
-                failed[copy] = error
-                bar.write(f"failed: {copy}: {error}")
-            bar.update()
+        with tqdm(total=len(runs), unit="notebook") as bar:
+            for future in as_completed(futures):
+                copy, error = futures[future], future.result()
+                if error:
+                    failed[copy] = error
+                    bar.write(f"failed: {copy}: {error}")
+                bar.update()
     return failed
 
 
