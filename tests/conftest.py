@@ -74,6 +74,7 @@ FORKS.set_forkserver_preload(["tsrnn.training", "torch._dynamo"])
 
 
 def run_in_fork(arguments: list[str], errors: Path) -> None:
+    torch.set_num_threads(1)
     sys.argv, sys.stderr = ["tsrnn", *arguments], errors.open("w")
     config.TrainConfig = partial(TrainConfig, **SHORT)
     cli.main()

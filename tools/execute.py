@@ -4,14 +4,13 @@ Sphinx, which runs what is missing one after the other, then finds them there. W
 once more, and there it is told.
 """
 
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import yaml
 from jupyter_cache import get_cache
 from jupyter_cache.executors import load_executor
-from kernels import use_forks
+from kernels import workers
 
 TOP = Path(__file__).parents[1]
 CACHE = TOP / "_build" / ".jupyter_cache"
@@ -32,7 +31,7 @@ def main() -> None:
                 cache.add_nb_to_project(str(path), read_data={"name": reader, "type": "plugin"})
                 pages.append(str(path))
     # A pool of ours, for jupyter-cache's hands out several pages at once
-    with ProcessPoolExecutor(initializer=use_forks) as pool:
+    with workers() as pool:
         list(pool.map(partial(execute, longest=longest), pages))
 
 

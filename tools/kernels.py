@@ -8,6 +8,7 @@ ipykernel's.
 import atexit
 import os
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import EntryPoint
 from multiprocessing import get_context
 from pathlib import Path
@@ -72,13 +73,22 @@ class Forked(LocalProvisioner):
 
 
 def use_forks() -> None:
-    """From now on all kernels that this process starts are forks, of a process that it starts with the first.
+    """From now on kernels of this process are forks, of one that it starts with the first; one thread each.
 
     But where a library of the system may not stand to be forked, as on a Mac.
     """
+    os.environ["OMP_NUM_THREADS"] = "1"  # they share the cores
     if sys.platform != "linux":
         return
     FORKS.set_forkserver_preload(IMPORTED)
     factory = KernelProvisionerFactory.instance()
     factory.provisioners["forked"] = EntryPoint("forked", f"{__name__}:{Forked.__name__}", factory.GROUP_NAME)
     factory.default_provisioner_name = "forked"
+
+
+def workers(jobs: int | None = None) -> ProcessPoolExecutor:
+    """Processes that use forks, as many as there are cores unless `jobs` says otherwise.
+
+    They are spawned: one that is forked beside a thread of its parent may wait for ever for what that held.
+    """
+    return ProcessPoolExecutor(jobs, get_context("spawn"), initializer=use_forks)

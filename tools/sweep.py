@@ -8,14 +8,14 @@ Example: python tools/sweep.py notebooks/02_curricula.ipynb -t parity -t dms -s 
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from itertools import product
 from pathlib import Path
 from typing import Annotated
 
 import papermill
 import typer
-from kernels import use_forks
+from kernels import workers
 from tqdm import tqdm
 
 from tsrnn.book.copies import fill, results
@@ -25,12 +25,6 @@ TOP = Path(__file__).parents[1]
 # nothing has been run. https://github.com/jupyter/jupyter_client/issues/487
 NOT_STARTED = ("Kernel died before replying to kernel_info", "Kernel didn't respond in")
 TRIES = 3
-
-
-def begin() -> None:
-    """What each process does before its first run: one thread for a kernel, as the runs share the cores."""
-    os.environ["OMP_NUM_THREADS"] = "1"
-    use_forks()
 
 
 def run(notebook: Path, copy: Path, parameters: dict[str, object]) -> str | None:
@@ -54,16 +48,14 @@ def sweep(runs: Sequence[tuple[Path, Path, dict[str, object]]], jobs: int) -> di
     failed = {}
     for _, copy, _ in runs:
         copy.parent.mkdir(parents=True, exist_ok=True)
-    with ProcessPoolExecutor(jobs, initializer=begin) as pool:
-        # Before the bar, which has a thread of its own: no process may be forked beside one.
+    with workers(jobs) as pool, tqdm(total=len(runs), unit="notebook") as bar:
         futures = {pool.submit(run, *one): one[1] for one in runs}
-        with tqdm(total=len(runs), unit="notebook") as bar:
-            for future in as_completed(futures):
-                copy, error = futures[future], future.result()
-                if error:
-                    failed[copy] = error
-                    bar.write(f"failed: {copy}: {error}")
-                bar.update()
+        for future in as_completed(futures):
+            copy, error = futures[future], future.result()
+            if error:
+                failed[copy] = error
+                bar.write(f"failed: {copy}: {error}")
+            bar.update()
     return failed
 
 
