@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,23 @@ def unlisted(names: Path) -> list[str]:
     ]
 
 
+def for_dms_on_toys(paths: list[Path]) -> Iterator[tuple[Path, Path, dict[str, object]]]:
+    """The runs, as `sweep` takes them.
+
+    The first trains toys of its own, as every chapter does that finds none. The others share toys, which are
+    trained while it runs; of them the last take longest, so that no core waits for another at the end.
+    """
+    from tsrnn.book.toy import train_pairs  # here: `make book` only looks at what is stored
+
+    empty = OUT / "empty"
+    empty.mkdir(parents=True, exist_ok=True)
+    parameters: dict[str, object] = {"task": "dms", "quick": True}
+    yield paths[0], OUT / paths[0].name, parameters | {"zoo_path": str(empty)}
+    toys = train_pairs("dms", [0], max_n=4)
+    for path in paths[:0:-1]:
+        yield path, OUT / path.name, parameters | {"zoo_path": str(toys)}
+
+
 def main(only_strip: bool) -> None:
     paths = sorted((TOP / "notebooks").glob("*.ipynb"))
     if only_strip and (had := strip(paths)):
@@ -140,24 +158,13 @@ def main(only_strip: bool) -> None:
         print(f"Outputs were stored in {names}: taken away. The cells are as they were saved.")
     faults = [fault for path in paths for fault in faults_as_stored(path)]
     if not faults and not only_strip:
-        from tsrnn.book.toy import train_pairs  # here: `make book` only looks at what is stored
-
-        empty, toys = OUT / "empty", train_pairs("dms", [0], max_n=4)
-        empty.mkdir(parents=True, exist_ok=True)
-        parameters: dict[str, object] = {"task": "dms", "quick": True}
-        # The first trains toys of its own, as every chapter does that finds none; the others share these. It
-        # takes longest, and then the last: so no core waits for another at the end.
-        runs = [
-            (path, OUT / path.name, parameters | {"zoo_path": str(empty if path == paths[0] else toys)})
-            for path in [paths[0], *paths[:0:-1]]
-        ]
         opened = trace(OUT / "ipython")
-        faults = [f"{copy.name}: {error}" for copy, error in sweep(runs, os.cpu_count() or 1).items()]
-        faults += unlisted(opened)
+        failed = sweep(for_dms_on_toys(paths), os.cpu_count() or 1)
+        faults = [f"{copy.name}: {error}" for copy, error in failed.items()] + unlisted(opened)
         faults = faults or [
-            f"{copy.name}: nothing was glued under {role}"
-            for _, copy, _ in runs
-            for role in re.findall(r"\{glue\S*", copy.read_text(encoding="utf8"))
+            f"{path.name}: nothing was glued under {role}"
+            for path in paths
+            for role in re.findall(r"\{glue\S*", (OUT / path.name).read_text(encoding="utf8"))
         ]
     if faults:
         sys.exit("\n".join(faults))

@@ -7,7 +7,7 @@ Example: python tools/sweep.py notebooks/02_curricula.ipynb -t parity -t dms -s 
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from concurrent.futures import as_completed
 from itertools import product
 from pathlib import Path
@@ -28,7 +28,8 @@ TRIES = 3
 
 
 def run(notebook: Path, copy: Path, parameters: dict[str, object]) -> str | None:
-    """Run one notebook; its error, if there was one."""
+    """Run one notebook; its error, if there was one. The folder of its copy is made."""
+    copy.parent.mkdir(parents=True, exist_ok=True)
     # Whatever kernel an editor has saved, and from the repository, whose zoo and files it names
     options = {"kernel_name": "python3", "cwd": str(TOP), "progress_bar": False}
     for tries in range(TRIES):
@@ -43,19 +44,17 @@ def run(notebook: Path, copy: Path, parameters: dict[str, object]) -> str | None
     return None
 
 
-def sweep(runs: Sequence[tuple[Path, Path, dict[str, object]]], jobs: int) -> dict[Path, str]:
-    """Run notebooks, `jobs` at a time; the errors by copy. Folders of copies are made."""
+def sweep(runs: Iterable[tuple[Path, Path, dict[str, object]]], jobs: int) -> dict[Path, str]:
+    """Run notebooks, `jobs` at a time, each from when it is asked for; the errors by copy."""
     failed = {}
-    for _, copy, _ in runs:
-        copy.parent.mkdir(parents=True, exist_ok=True)
-    with workers(jobs) as pool, tqdm(total=len(runs), unit="notebook") as bar:
+    with workers(jobs) as pool:
         futures = {pool.submit(run, *one): one[1] for one in runs}
-        for future in as_completed(futures):
+        bar = tqdm(as_completed(futures), total=len(futures), unit="notebook")
+        for future in bar:
             copy, error = futures[future], future.result()
             if error:
                 failed[copy] = error
                 bar.write(f"failed: {copy}: {error}")
-            bar.update()
     return failed
 
 
