@@ -15,6 +15,7 @@ runs with τ trained or fixed at 1 were stopped at N = 100 or 101.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -88,9 +89,7 @@ class Published:
 
 def at(curriculum: str, task: str, quantity: str, n: int) -> Published | None:
     """The published mean over most networks at this N, between two points of a plot by a straight line."""
-    p = PUBLISHED
-    rows = p[(p["curriculum"] == curriculum) & (p["task"] == task) & (p["quantity"] == quantity)]
-    rows = rows.sort_values("networks").drop_duplicates("N", keep="last").sort_values("N")
+    rows = over_most_networks(curriculum, task, quantity)
     here = rows[rows["N"] == n]
     if len(here):
         value, mark = float(here["value"].iloc[0]), str(here["mark"].iloc[0])
@@ -101,6 +100,14 @@ def at(curriculum: str, task: str, quantity: str, n: int) -> Published | None:
     value = float(np.interp(n, points["N"], points["value"]))
     errors = [error_of(e, v) for e, v in zip(points["error"], points["value"], strict=True)]
     return Published(value, float(np.interp(n, points["N"], errors)), "between")
+
+
+@cache  # a page asks for the same hundreds of times
+def over_most_networks(curriculum: str, task: str, quantity: str) -> pd.DataFrame:
+    """The rows of `PUBLISHED` with a quantity, one for each N."""
+    p = PUBLISHED
+    rows = p[(p["curriculum"] == curriculum) & (p["task"] == task) & (p["quantity"] == quantity)]
+    return rows.sort_values("networks").drop_duplicates("N", keep="last").sort_values("N")
 
 
 def error_of(text: object, value: float) -> float:
