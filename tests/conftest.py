@@ -62,39 +62,41 @@ def trained(trained_once: Path, tmp_path: Path) -> Path:
 # What the command line has no option for: a protocol that takes a second
 SHORT = {"steps": 12, "test_batches": 3, "batch_size": 16, "measure_steps": 100, "promotion": 0.0}
 FIRST_LOOK = replace(probes.QUICK, steps=SHORT["measure_steps"])
-# As a program: python -c TSRNN train ...
-TSRNN = (
-    "from functools import partial; from tsrnn import cli, config, training; "
-    f"config.TrainConfig = partial(config.TrainConfig, **{SHORT!r}); cli.main()"
-)
 
 # Processes of their own that need not import everything anew: forks of one that has
 FORKS = get_context("forkserver")
 FORKS.set_forkserver_preload(["tsrnn.training", "torch._dynamo"])
 
 
-def run_in_fork(arguments: list[str], errors: Path) -> None:
+def run_in_fork(arguments: list[str], said: Path, prepare: Callable[[], object]) -> None:
     torch.set_num_threads(1)
-    sys.argv, sys.stderr = ["tsrnn", *arguments], errors.open("w")
+    sys.argv, sys.stdout, sys.stderr = ["tsrnn", *arguments], *2 * [said.open("w")]
+    prepare()
     config.TrainConfig = partial(TrainConfig, **SHORT)
     cli.main()
 
 
-def at_once(*commands: str, errors: Path) -> list[tuple[int, str]]:
-    """Commands of tsrnn with the short protocol, a process each at the same time: exit codes and stderr.
+def at_once(*commands: str, said: Path, prepare: Callable[[], object] = bool) -> list[tuple[int, str]]:
+    """Commands of tsrnn with the short protocol, a process each at the same time.
 
-    What they say is kept in the folder `errors`.
+    Args:
+        commands: without "tsrnn".
+        said: a folder for what they say.
+        prepare: what each process does before.
+
+    Returns:
+        Of each its exit code, and what it said.
     """
-    said = [errors / f"stderr_{i}.txt" for i in range(len(commands))]
+    paths = [said / f"said_{i}.txt" for i in range(len(commands))]
     started = [
-        FORKS.Process(target=run_in_fork, args=(command.split(), path))
-        for command, path in zip(commands, said, strict=True)
+        FORKS.Process(target=run_in_fork, args=(command.split(), path, prepare))
+        for command, path in zip(commands, paths, strict=True)
     ]
     for process in started:
         process.start()
     for process in started:
         process.join()
-    return [(process.exitcode, path.read_text()) for process, path in zip(started, said, strict=True)]
+    return [(process.exitcode, path.read_text()) for process, path in zip(started, paths, strict=True)]
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@
 
 import json
 import os
+import resource
 import shutil
-import subprocess
-import sys
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -16,25 +16,27 @@ from filelock import FileLock
 
 from tsrnn import InputError, WorkError, evaluation, files, zoo
 from tsrnn.files import CHECKSUMS
-from tsrnn.folders import is_held, number_and_seed
+from tsrnn.folders import hold, is_held, number_and_seed
 from tsrnn.runs import load_state, saved_history, states_on_disk
 from tsrnn.training import train
 
-HOLDER = """
-import sys
-from pathlib import Path
-from tsrnn.folders import hold
-with hold(Path(sys.argv[1])):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
+
+def hold_until(folder, connection):
+    with hold(folder):
+        connection.send("held")
+        connection.recv()
 
 
-def held_by_another(folder) -> subprocess.Popen:
-    """A process that holds the folder until its stdin is closed."""
-    process = subprocess.Popen([sys.executable, "-c", HOLDER, str(folder)], stdin=-1, stdout=-1)
-    assert process.stdout.readline() == b"held\n"
-    return process
+@contextmanager
+def held_by_another(folder):
+    """Within, another process holds the folder."""
+    ours, theirs = FORKS.Pipe()
+    process = FORKS.Process(target=hold_until, args=(folder, theirs))
+    process.start()
+    assert ours.recv() == "held"
+    yield
+    ours.send("end")
+    process.join()
 
 
 # ---------------------------------------------------------------- one writer
@@ -42,13 +44,12 @@ def held_by_another(folder) -> subprocess.Popen:
 
 def test_another_process_is_kept_out_and_let_in_again(small, trained):
     longer = replace(small, max_n=7)
-    process = held_by_another(trained)
-    before = everything(trained)
-    assert is_held(trained)
-    with pytest.raises(InputError, match="is being trained by another process"):
-        train(longer, base_path=trained.parent, progress=False)
-    assert everything(trained) == before
-    process.communicate()
+    with held_by_another(trained):
+        before = everything(trained)
+        assert is_held(trained)
+        with pytest.raises(InputError, match="is being trained by another process"):
+            train(longer, base_path=trained.parent, progress=False)
+        assert everything(trained) == before
     assert not is_held(trained)
     train(longer, base_path=trained.parent, progress=False)
 
@@ -87,7 +88,7 @@ def test_no_locks_here_is_not_taken_for_another_process(small, tmp_path, monkeyp
 def test_eight_at_once_are_never_two_networks_of_one_seed(tmp_path):
     """With a seed: one trains, or several after each other. Without: each gets a number of its own."""
     train = f"train -c single -nn 8 --max-epochs 1 -b {tmp_path}"
-    ended = at_once(*[f"{train}/same -s 1"] * 4, *[f"{train}/apart"] * 4, errors=tmp_path)
+    ended = at_once(*[f"{train}/same -s 1"] * 4, *[f"{train}/apart"] * 4, said=tmp_path)
     for i, (code, said) in enumerate(ended):
         assert code == 0 or (i < 4 and "another process" in said), said
     assert [p.name for p in zoo.network_folders(tmp_path / "same")] == ["single_parity_neurons8_network_1"]
@@ -344,11 +345,10 @@ def test_a_young_run_is_listed_as_in_training(small, tmp_path, command):
 
 def test_of_all_networks_those_in_use_are_left_out(small, trained, command):
     train(replace(small, network_number=2), base_path=trained.parent, progress=False)
-    process = held_by_another(trained)
-    code, out, error = command("retrain", "--start", 5, "--on", 5, "-b", trained.parent, trained.name)
-    assert code == 2 and "another process" in error
-    code, out, error = command("analyse", "-b", trained.parent)
-    process.communicate()
+    with held_by_another(trained):
+        code, out, error = command("retrain", "--start", 5, "--on", 5, "-b", trained.parent, trained.name)
+        assert code == 2 and "another process" in error
+        code, out, error = command("analyse", "-b", trained.parent)
     assert (
         code == 0 and f"left out: {trained} is being trained" in error and "network_2: added N = 5, 6" in out
     )
@@ -391,14 +391,22 @@ def test_a_damaged_table_of_any_kind_is_not_verified(trained):
         evaluation.verify(trained)
 
 
+def hold_without_handles(folder, connection):
+    with Path(os.devnull).open() as last:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (last.fileno(), 99))
+    try:
+        with hold(folder):
+            connection.send("held")
+    except ValueError as error:
+        connection.send(str(error))
+
+
 def test_without_free_file_handles_no_folder_is_left(tmp_path):
-    limited = (
-        "import os, resource, sys; from pathlib import Path; from tsrnn import folders\n"
-        "with open(os.devnull) as last: resource.setrlimit(resource.RLIMIT_NOFILE, (last.fileno(), 99))\n"
-        "try:\n with folders.hold(Path(sys.argv[1])): pass\nexcept ValueError as error: print(error)"
-    )
-    out = subprocess.run([sys.executable, "-c", limited, tmp_path / "new"], capture_output=True, text=True)
-    assert "Too many open files" in out.stdout, out.stderr
+    ours, theirs = FORKS.Pipe()
+    process = FORKS.Process(target=hold_without_handles, args=(tmp_path / "new", theirs))
+    process.start()
+    assert "Too many open files" in ours.recv()
+    process.join()
     assert not (tmp_path / "new").exists()
 
 

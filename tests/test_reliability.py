@@ -1,5 +1,6 @@
 """What clusters do to a run: kills, full disks, read-only folders, clocks that jump."""
 
+import ctypes
 import json
 import os
 import resource
@@ -7,11 +8,12 @@ import shutil
 import subprocess
 import sys
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import TSRNN, at_once, everything
+from conftest import at_once, everything
 
 from tsrnn import zoo
 from tsrnn.batches import draw_batch
@@ -80,20 +82,13 @@ def test_killed_at_fifty_moments_it_ends_the_same(small, tmp_path):
 
 def test_on_a_full_disk_nothing_is_lost(tmp_path):
     """No file may grow beyond the limit: a checkpoint (8 kB) fits, the training state (21 kB) does not."""
-    train = "train -c single -s 1 -nn 40 --max-n 2 -b".split()
-    command = [sys.executable, "-c", TSRNN, *train, str(tmp_path)]
-    limit = 15_000
-
-    def full() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-    failed = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, preexec_fn=full)
-    assert failed.returncode == 1 and failed.stderr.strip().splitlines()[-1].startswith(
-        "tsrnn: File too large"
-    )
+    train = f"train -c single -s 1 -nn 40 --max-n 2 -b {tmp_path}"
+    full = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (15_000, 15_000))
+    [(code, said)] = at_once(train, said=tmp_path, prepare=full)
+    assert code == 1 and said.strip().splitlines()[-1].startswith("tsrnn: File too large")
     whole(tmp_path / "single_parity_neurons40_network_1")
-    again = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
-    assert again.returncode == 0, again.stderr
+    [(code, said)] = at_once(train, said=tmp_path)
+    assert code == 0, said
     whole(tmp_path / "single_parity_neurons40_network_1")
 
 
@@ -107,28 +102,29 @@ def test_the_clock_does_not_matter(small, tmp_path):
     assert everything(folder) == everything(wanted)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount a folder as read-only")
+def make_read_only(folder: Path) -> None:
+    """For this process alone, with mounts of its own."""
+    own_mounts = 0x20000  # CLONE_NEWNS
+    assert ctypes.CDLL(None).unshare(own_mounts) == 0
+    for how in (["--make-rprivate", "/"], ["--bind", folder, folder], ["-o", "remount,ro,bind", folder]):
+        subprocess.run(["mount", *how], check=True)
+
+
+@pytest.mark.skipif(
+    subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL).returncode != 0,
+    reason="needs to mount a folder as read-only",
+)
 def test_a_zoo_that_can_only_be_read(small, tmp_path):
-    [folder] = train(small, base_path=tmp_path, progress=False)
+    base = tmp_path / "zoo"
+    [folder] = train(small, base_path=base, progress=False)
     shutil.rmtree(folder / "state")
-    read_only = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
-
-    def run(*arguments: str) -> subprocess.CompletedProcess:
-        program = [sys.executable, "-m", "tsrnn", *arguments, "-b", str(tmp_path)]
-        command = ["unshare", "-m", "sh", "-c", read_only, str(tmp_path), *program]
-        return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
-
-    listed = run("zoo")
-    if "mount" in listed.stderr or "unshare" in listed.stderr:
-        pytest.skip("no mounting here")
-    assert folder.name in listed.stdout
-    verified = run("zoo", "verify", "--batches", "2")
-    assert verified.returncode == 0, verified.stderr
-    for arguments in (["analyse"], ["train", "-s", "1", "--max-n", "3", "-nn", "30"]):
-        refused = run(*arguments)
-        assert refused.returncode == 2, refused.stderr
-        assert refused.stderr.startswith(f"tsrnn: cannot write to {tmp_path}")
-        assert refused.stderr.count("\n") == 1
+    run = partial(at_once, said=tmp_path, prepare=partial(make_read_only, base))
+    [(_, listed), (verified, said)] = run(f"zoo -b {base}", f"zoo verify --batches 2 -b {base}")
+    assert folder.name in listed
+    assert verified == 0, said
+    for code, said in run(f"analyse -b {base}", f"train -s 1 --max-n 3 -nn 30 -b {base}"):
+        assert code == 2 and said.startswith(f"tsrnn: cannot write to {base}"), said
+        assert said.count("\n") == 1
 
 
 def test_data_and_initial_weights_do_not_depend_on_the_ensemble(small):
@@ -148,8 +144,8 @@ def test_data_and_initial_weights_do_not_depend_on_the_ensemble(small):
 def test_the_number_of_other_processes_does_not_matter(tmp_path):
     """Two networks, one after the other and at the same time."""
     trains = [f"train -c single -nn 40 --max-epochs 1 -s {seed} -n {seed} -b {tmp_path}" for seed in (1, 2)]
-    ended = [*at_once(f"{trains[0]}/a", errors=tmp_path), *at_once(f"{trains[1]}/a", errors=tmp_path)]
-    ended += at_once(*(f"{train}/b" for train in trains), errors=tmp_path)
+    ended = [*at_once(f"{trains[0]}/a", said=tmp_path), *at_once(f"{trains[1]}/a", said=tmp_path)]
+    ended += at_once(*(f"{train}/b" for train in trains), said=tmp_path)
     assert [code for code, _ in ended] == [0] * 4, ended
     for name in ("single_parity_neurons40_network_1", "single_parity_neurons40_network_2"):
         assert everything(tmp_path / "a" / name) == everything(tmp_path / "b" / name)
