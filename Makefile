@@ -38,9 +38,7 @@ book: $(READY)  ## run the notebooks where needed, render and check the site in 
 	mkdir _build/lock || { echo "error: another build runs here; if none does: rmdir _build/lock" >&2; exit 1; }
 	trap 'rmdir _build/lock' EXIT
 	$(BIN)/python tools/run_notebooks.py --strip
-	TSRNN_ZOO="$(ZOO)" $(BIN)/python -m tsrnn.book.live & live=$$!
-	TSRNN_ZOO="$(ZOO)" $(BIN)/python -m tsrnn.book.explore
-	wait $$live
+	$(MAKE) -j2 live explore
 	# Sphinx and its cache of executed notebooks know pages and cells only. All is made anew when anything else changes.
 	$(MAKE) -s inputs | tr '\n' '\0' | xargs -0 sha256sum > _build/inputs.new
 	cmp -s _build/inputs.new _build/inputs || rm -rf _build/.jupyter_cache _build/.doctrees
@@ -64,6 +62,10 @@ book: $(READY)  ## run the notebooks where needed, render and check the site in 
 	find _build/html -name '*.map' -delete
 	$(BIN)/python tools/check_site.py
 
+.PHONY: live explore
+live explore:
+	TSRNN_ZOO="$(ZOO)" $(BIN)/python -m tsrnn.book.$@
+
 # Chapter 11 runs chapter 1, so that one is an input, too; a cell that changes is seen without this list. The live
 # figures are none: no notebook reads them.
 inputs:
@@ -81,12 +83,8 @@ lab: .venv/lab  ## open the chapters in JupyterLab, to run and change them
 
 test: $(READY)  ## check everything: style, types, unit tests, notebooks, book, the site in a browser
 	@mkdir -p _build
-	tools/get_chromium & chromium=$$!
 	set -x
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/mypy tsrnn tools
-	wait $$chromium
+	$(MAKE) -j2 tools/get_chromium style
 	$(BIN)/pytest -n auto | tee _build/pytest.txt
 	$(BIN)/python tools/run_notebooks.py
 	$(MAKE) book
@@ -94,6 +92,15 @@ test: $(READY)  ## check everything: style, types, unit tests, notebooks, book, 
 	{ set +x; } 2> /dev/null
 	echo "All checks passed. The unit tests once more:"
 	tail -n 1 _build/pytest.txt
+
+.PHONY: tools/get_chromium style
+tools/get_chromium:
+	$@
+
+style:
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy tsrnn tools
 
 .PHONY: tools/look.py tools/check_live.py tools/check_explore.py
 tools/look.py tools/check_live.py tools/check_explore.py:
@@ -117,7 +124,7 @@ $(READY): pyproject.toml constraints.txt
 	echo "Setting up .venv (once, a few minutes)"
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[book,dev]'
-	$(BIN)/python -m compileall -q -j 0 .venv/lib > /dev/null || true  # as pip would, on all cores; some cannot be
+	$(BIN)/python -m compileall -qq -j 0 .venv/lib || true  # as pip would, on all cores; some cannot be
 	$(BIN)/python -c 'import matplotlib.font_manager'  # which says on stderr that it looks for fonts, once
 	touch $@
 

@@ -68,15 +68,16 @@ FORKS = get_context("forkserver")
 FORKS.set_forkserver_preload(["tsrnn.training", "torch._dynamo"])
 
 
-def run_in_fork(arguments: list[str], said: Path, prepare: Callable[[], object]) -> None:
+def run_in_fork(arguments: list[str], said: Path, prepare: Callable[[], object] | None) -> None:
     torch.set_num_threads(1)
     sys.argv, sys.stdout, sys.stderr = ["tsrnn", *arguments], *2 * [said.open("w")]
-    prepare()
+    if prepare:
+        prepare()
     config.TrainConfig = partial(TrainConfig, **SHORT)
     cli.main()
 
 
-def at_once(*commands: str, said: Path, prepare: Callable[[], object] = bool) -> list[tuple[int, str]]:
+def at_once(*commands: str, said: Path, prepare: Callable[[], object] | None = None) -> list[tuple[int, str]]:
     """Commands of tsrnn with the short protocol, a process each at the same time.
 
     Args:

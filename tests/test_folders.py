@@ -27,16 +27,25 @@ def hold_until(folder, connection):
         connection.recv()
 
 
+def in_another(target, folder):
+    """A process that does it, and our end of its connection."""
+    ours, theirs = FORKS.Pipe()
+    process = FORKS.Process(target=target, args=(folder, theirs))
+    process.start()
+    theirs.close()  # or we would wait for a process that has died
+    return process, ours
+
+
 @contextmanager
 def held_by_another(folder):
     """Within, another process holds the folder."""
-    ours, theirs = FORKS.Pipe()
-    process = FORKS.Process(target=hold_until, args=(folder, theirs))
-    process.start()
-    assert ours.recv() == "held"
-    yield
-    ours.send("end")
-    process.join()
+    process, connection = in_another(hold_until, folder)
+    assert connection.recv() == "held"
+    try:
+        yield
+    finally:
+        connection.send("end")
+        process.join()
 
 
 # ---------------------------------------------------------------- one writer
@@ -402,10 +411,8 @@ def hold_without_handles(folder, connection):
 
 
 def test_without_free_file_handles_no_folder_is_left(tmp_path):
-    ours, theirs = FORKS.Pipe()
-    process = FORKS.Process(target=hold_without_handles, args=(tmp_path / "new", theirs))
-    process.start()
-    assert "Too many open files" in ours.recv()
+    process, connection = in_another(hold_without_handles, tmp_path / "new")
+    assert "Too many open files" in connection.recv()
     process.join()
     assert not (tmp_path / "new").exists()
 

@@ -45,7 +45,7 @@ def run(notebook: Path, copy: Path, parameters: dict[str, object]) -> str | None
 
 
 def sweep(runs: Iterable[tuple[Path, Path, dict[str, object]]], jobs: int) -> dict[Path, str]:
-    """Run notebooks, `jobs` at a time, each from when it is asked for; the errors by copy."""
+    """Run notebooks, `jobs` at a time, from when `runs` yields each; the errors by copy."""
     failed = {}
     with workers(jobs) as pool:
         futures = {pool.submit(run, *one): one[1] for one in runs}

@@ -196,7 +196,7 @@ def as_published(measure: str, how: str = "mean") -> str:
 def by_simulation(p: pd.DataFrame, effect: Callable[[pd.DataFrame], Effect]) -> Effect:
     """The effect in rows of a measure (of all simulations: their mean), and by each simulation alone."""
     whole = effect(p)
-    if whole.is_empty or not set(p["measure"].unique()) <= set(BY_SIMULATION):
+    if whole.is_empty or not p["measure"].isin(BY_SIMULATION).all():
         return whole
     return replace(whole, simulations=tuple(effect(rows) for _, rows in p.groupby("index")))
 

@@ -61,10 +61,16 @@ LARGEST_N: dict[tuple[str, float | None], list[int]] = {
 }
 
 
+@cache  # a page asks for the same hundreds of times
+def of_quantity(curriculum: str, task: str, quantity: str) -> pd.DataFrame:
+    """The rows of `PUBLISHED` with a quantity of one kind of network."""
+    p = PUBLISHED
+    return p[(p["curriculum"] == curriculum) & (p["task"] == task) & (p["quantity"] == quantity)]
+
+
 def published(curriculum: str, task: str, quantity: str, n: int | None = None) -> float | None:
     """The published value, or None if it is not known; `n` where the quantity depends on N."""
-    p = PUBLISHED
-    rows = p[(p["curriculum"] == curriculum) & (p["task"] == task) & (p["quantity"] == quantity)]
+    rows = of_quantity(curriculum, task, quantity)
     rows = rows if n is None else rows[rows["N"] == n]
     return None if rows.empty else float(rows["value"].iloc[0])
 
@@ -89,7 +95,8 @@ class Published:
 
 def at(curriculum: str, task: str, quantity: str, n: int) -> Published | None:
     """The published mean over most networks at this N, between two points of a plot by a straight line."""
-    rows = over_most_networks(curriculum, task, quantity)
+    rows = of_quantity(curriculum, task, quantity).sort_values("networks")
+    rows = rows.drop_duplicates("N", keep="last").sort_values("N")
     here = rows[rows["N"] == n]
     if len(here):
         value, mark = float(here["value"].iloc[0]), str(here["mark"].iloc[0])
@@ -100,14 +107,6 @@ def at(curriculum: str, task: str, quantity: str, n: int) -> Published | None:
     value = float(np.interp(n, points["N"], points["value"]))
     errors = [error_of(e, v) for e, v in zip(points["error"], points["value"], strict=True)]
     return Published(value, float(np.interp(n, points["N"], errors)), "between")
-
-
-@cache  # a page asks for the same hundreds of times
-def over_most_networks(curriculum: str, task: str, quantity: str) -> pd.DataFrame:
-    """The rows of `PUBLISHED` with a quantity, one for each N."""
-    p = PUBLISHED
-    rows = p[(p["curriculum"] == curriculum) & (p["task"] == task) & (p["quantity"] == quantity)]
-    return rows.sort_values("networks").drop_duplicates("N", keep="last").sort_values("N")
 
 
 def error_of(text: object, value: float) -> float:
