@@ -20,6 +20,8 @@ export JUPYTER_CONFIG_DIR := $(CURDIR)/.venv/jupyter
 export JUPYTER_DATA_DIR := $(CURDIR)/.venv/share/jupyter
 export JUPYTER_PREFER_ENV_PATH := 1
 unexport JUPYTER_PATH JUPYTER_CONFIG_PATH MATPLOTLIBRC MPLBACKEND PYTHONSTARTUP PYTHONWARNINGS PYTHONHOME
+# What is compiled is kept: some hundred processes import the same modules. Pip would compile four times as many.
+unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -81,11 +83,13 @@ pdf: book  ## print the whole book to _build/book.pdf, in chromium; no TeX
 lab: .venv/lab  ## open the chapters in JupyterLab, to run and change them
 	@$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
 
-test: $(READY)  ## check everything: style, types, unit tests, notebooks, book, the site in a browser
+test:  ## check everything: style, types, unit tests, notebooks, book, the site in a browser
 	@mkdir -p _build
 	set -x
-	$(MAKE) -j2 tools/get_chromium style
-	$(BIN)/pytest -n auto | tee _build/pytest.txt
+	$(MAKE) -j2 tools/get_chromium $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(MAKE) -j2 types units
 	$(BIN)/python tools/run_notebooks.py
 	$(MAKE) book
 	$(MAKE) -j2 tools/look.py tools/check_live.py tools/check_explore.py
@@ -93,14 +97,15 @@ test: $(READY)  ## check everything: style, types, unit tests, notebooks, book, 
 	echo "All checks passed. The unit tests once more:"
 	tail -n 1 _build/pytest.txt
 
-.PHONY: tools/get_chromium style
+.PHONY: tools/get_chromium types units
 tools/get_chromium:
 	$@
 
-style:
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
+types:
 	$(BIN)/mypy tsrnn tools
+
+units:
+	$(BIN)/pytest -n auto | tee _build/pytest.txt
 
 .PHONY: tools/look.py tools/check_live.py tools/check_explore.py
 tools/look.py tools/check_live.py tools/check_explore.py:
@@ -124,7 +129,6 @@ $(READY): pyproject.toml constraints.txt
 	echo "Setting up .venv (once, a few minutes)"
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[book,dev]'
-	$(BIN)/python -m compileall -qq -j 0 .venv/lib || true  # as pip would, on all cores; some cannot be
 	$(BIN)/python -c 'import matplotlib.font_manager'  # which says on stderr that it looks for fonts, once
 	touch $@
 
