@@ -26,6 +26,7 @@ the effect was measured at a smaller N than the paper speaks of, or by a smaller
 """
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -174,6 +175,20 @@ def tally(card: pd.DataFrame) -> dict[str, int]:
         "untested": verdicts == UNTESTED,
     }
     return {name: int(rows.sum()) for name, rows in counts.items()}
+
+
+def judged(counts: Mapping[str, int]) -> str:
+    """How many claims of a tally are judged, and what the others wait for.
+
+    >>> judged({"claims": 3, "tested": 3})
+    'All can be judged with the networks here'
+    >>> judged({"claims": 3, "tested": 2})
+    '2 can be judged; the others wait for networks of a larger N, or that were trained until they got stuck'
+    """
+    if counts["tested"] == counts["claims"]:
+        return "All can be judged with the networks here"
+    waiting = "the others wait for networks of a larger N, or that were trained until they got stuck"
+    return f"{counts['tested']} can be judged; {waiting}"
 
 
 def in_words(row: pd.Series) -> str:

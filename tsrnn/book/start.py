@@ -200,7 +200,8 @@ def undecided(card: pd.DataFrame) -> str:
         if signed
         else ""
     )
-    return f"{said}. {n['untested']} cannot be tested with the networks here."
+    waiting = f" {n['untested']} cannot be tested with the networks here." if n["untested"] else ""
+    return f"{said}.{waiting}"
 
 
 def beside(task: str, card: pd.DataFrame) -> str:
