@@ -3,7 +3,8 @@
 The claims are data, in `claims.toml`, which says what each is judged by and what would contradict it. The
 unit of replication is the network. The rule is the same for all:
 
-- not claimed: the paper makes the claim for another task; the effect is shown, without a verdict;
+- not claimed: the paper makes the claim for another task; the effect is shown where there is one, without a
+  verdict;
 - not tested: no network has reached the least N that the claim can be judged at, or there are none;
 - inconclusive: there is one network of a kind, or the effect may be 0: corrected for the number of rows by
   Holm's method, p > 0.05, whichever its sign (the rows of the main figures together, and the appendix's);
@@ -85,10 +86,10 @@ def verdict(claim: Claim, effect: Effect, p: float, task: str) -> str:
         alone = {verdict(claim, one, p, task) for one in effect.simulations}
         agreed = INCONCLUSIVE if not alone <= {REPRODUCED, SMALLER, LARGER} else REPRODUCED
         return alone.pop() if len(alone) == 1 else agreed
-    if effect.is_empty:
-        return UNTESTED
     if task not in claim.tasks:
         return UNCLAIMED
+    if effect.is_empty:
+        return UNTESTED
     if claim.kind == "never":
         return CONTRADICTED if any(effect.a.values()) else REPRODUCED if len(effect.a) > 1 else INCONCLUSIVE
     found = effect.test()
@@ -183,11 +184,11 @@ def judged(counts: Mapping[str, int]) -> str:
     >>> judged({"claims": 3, "tested": 3})
     'All can be judged with the networks here'
     >>> judged({"claims": 3, "tested": 2})
-    '2 can be judged; the others wait for networks of a larger N, or that were trained until they got stuck'
+    '2 can be judged; the others wait for networks of their kind, larger in N or trained until stuck'
     """
     if counts["tested"] == counts["claims"]:
         return "All can be judged with the networks here"
-    waiting = "the others wait for networks of a larger N, or that were trained until they got stuck"
+    waiting = "the others wait for networks of their kind, larger in N or trained until stuck"
     return f"{counts['tested']} can be judged; {waiting}"
 
 

@@ -92,17 +92,17 @@ def of_verdict(verdict: str) -> str:
 
 def cell(task: str, row: pd.Series) -> str:
     """The verdict of one claim for one task, with its effect, drawn and as a number, and n."""
-    words, tested = row["verdict"], row["verdict"] != UNTESTED
+    words, measured = row["verdict"], bool(row["networks"])
     if (
         ", " in words
     ):  # of "reproduced, smaller than published" the middle is to be seen; the sign says the first
         first, size = words.split(", ")
         words = f'<span class="unseen">{first}, </span>{size.replace(" than published", "")}'
         words += '<span class="unseen"> than published</span>'
-    small = tested and row["verdict"] != UNCLAIMED and row["reduced"]
+    small = row["reduced"] and row["verdict"] not in (UNTESTED, UNCLAIMED)
     kind = of_verdict(row["verdict"]) + (" reduced" if small else "")
-    effect = f'{thumbnail(row)}<span class="effect">{claims.with_unit(row)}</span>' if tested else ""
-    n = f'<span class="n">n {count(row)}</span>' if tested else ""
+    effect = f'{thumbnail(row)}<span class="effect">{claims.with_unit(row)}</span>' if measured else ""
+    n = f'<span class="n">n {count(row)}</span>' if measured else ""
     scale = '<span class="unseen">, reduced scale</span>' if small else ""
     return (
         f'<span class="cell {kind}"><span class="unseen">{task_name(task)}: </span>'
@@ -163,7 +163,7 @@ def statistics(task: str, row: pd.Series) -> str:
     """What a verdict was made of."""
     claim, theirs = row["claim"], row["published"]
     said = f"<b>{task_name(task)}</b>: {claims.in_words(row)}"
-    if row["verdict"] == UNTESTED:
+    if not row["networks"]:
         return f"{said}. There are no networks here that could tell, at N = {claim.needs} or more."
     n = row["networks"]
     networks = f"{n[0]} pairs" if row["paired"] else " and ".join(map(str, n)) + " networks"
