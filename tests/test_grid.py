@@ -90,7 +90,7 @@ def test_a_row_opens_to_all_that_its_verdict_was_made_of(rows):
                 assert claims.measured(data) in more
                 assert ("4 pairs" if data["paired"] else "4 and 3 networks") in more
             if data["simulations"] and data["networks"]:
-                assert "By each set of draws of the bits alone: +1.00, −2.00, +4.00." in more
+                assert "By each set of draws of the bits alone: +1.00, −2.00, +4.00;" in more
             if data["published"] and data["networks"]:
                 assert "Published: +1.75 ± 0.25, read off a plot" in more
 

@@ -38,7 +38,7 @@ MULTI, SINGLE = ("cumulative", "parity", ""), ("single", "parity", "")
 @pytest.mark.parametrize(
     ("multi", "single", "said"),
     [
-        (LADDER, DELAY_LINE, "So, for parity, the number of heads decides how a network remembers"),
+        (LADDER, DELAY_LINE, "So, for parity, the number of heads decides whether a network keeps a ladder"),
         (LADDER, LADDER, "Here the curriculum does not decide how a network remembers"),
         (DELAY_LINE, DELAY_LINE, "Here the curriculum does not decide how a network remembers"),
         (LADDER, NEITHER, "Here the curriculum does not decide how a network remembers"),
@@ -56,7 +56,7 @@ def test_what_the_curriculum_decides(multi, single, said):
 
 def test_what_fixed_tau_does():
     shares = [(*MULTI, 1, LADDER), (*SINGLE, 1, DELAY_LINE), ("single", "parity", "tau2", 1, DELAY_LINE)]
-    assert "and τ does not: 1 networks" in findings(table(*shares), "parity")["found_curriculum"]
+    assert "and τ does not: of 1 networks" in findings(table(*shares), "parity")["found_curriculum"]
     shares[2] = ("single", "parity", "tau2", 1, LADDER)
     assert "but not all of 1 networks" in findings(table(*shares), "parity")["found_curriculum"]
 

@@ -26,7 +26,9 @@ def test_of_each_main_figure_the_claim_with_the_least_p_is_told():
 
 
 def test_reproduced_claims_are_counted():
-    begins = f"Of {ALL} claims about {{}}, {ALL} can be judged with the networks here, and "
+    ours = sum("asked by us" in claim.says for claim in claims.CLAIMS)
+    begins = f"Of {ALL} claims about {{}} ({ours} of them asked by us), {ALL} can be judged with the networks "
+    begins += "here, and "
     told = start.held("parity", with_verdicts(claims.REPRODUCED))
     assert told.startswith(begins.format("parity") + f"{ALL} are reproduced, ")
     told = start.held("dms", with_verdicts(claims.CONTRADICTED))
@@ -50,10 +52,10 @@ def test_inconclusive_effects_are_counted_by_their_sign():
     as_claimed = sum(claim.sign > 0 for claim in claims.CLAIMS)
     signed = sum(claim.sign != 0 for claim in claims.CLAIMS)
     told = start.undecided(with_verdicts(claims.INCONCLUSIVE))
-    begins = f"{ALL} claims are inconclusive; of the {signed} of these that claim a sign, {as_claimed} "
-    assert told.startswith(begins)
+    begins = f"None is contradicted, {ALL} are inconclusive; of the {signed} of these that claim a sign, "
+    assert told.startswith(f"{begins}{as_claimed} ")
     told = start.undecided(with_verdicts(claims.UNTESTED))
-    assert told == f"0 claims are inconclusive. {ALL} cannot be tested with the networks here."
+    assert told == f"None is contradicted, 0 are inconclusive. {ALL} cannot be tested with the networks here."
 
 
 @pytest.mark.parametrize("chapter", sorted({claim.chapter for claim in claims.CLAIMS}))
@@ -120,8 +122,9 @@ def test_ten_sentences_count_networks_of_the_task_by_their_heads():
         ("single_nocurr", "parity", "first12", 1, 12, "neither"),
         ("single", "dms", "", 1, 30, "a ladder"),
     ]
-    told = start.in_short("parity", card(), pd.DataFrame(rows, columns=columns))
+    told = start.in_short("parity", card(), pd.DataFrame(rows, columns=columns).assign(delay_line=0.3))
     assert told["ladder"].startswith("All 1 multi-head") and told["line"].startswith("All 1 single-head")
+    assert told["line"].endswith("in 30 % of the cases in which it would")
     assert told["heads"].startswith("2 of 3 networks") and told["heads"].endswith("none of 2 with one head")
     assert "keep a ladder (not: τ = 2), and" in told["heads"]
 

@@ -50,7 +50,8 @@ def grid(cards: Mapping[str, pd.DataFrame]) -> str:
         )
     return (
         f'<div class="claims" style="--tasks: {len(cards)}">{key()}'
-        f'<div class="claim-row claim-head"><span>Fig.</span><span>The claim</span>{heads}</div>'
+        f'<div class="claim-row claim-head"><span>Fig.<span class="unseen"> of the paper</span></span>'
+        f"<span>The claim</span>{heads}</div>"
         f"{''.join(rows)}</div>"
     )
 
@@ -76,8 +77,8 @@ def key() -> str:
     return (
         f'<p class="claim-key">{chips}'
         f'<span class="cell {REPRODUCED} reduced">hatched: at reduced scale</span>'
-        f'<span class="drawn">{drawing(1.0, 0.4, 1.6, 2.1, 0)} effect with 95 % interval, to the right as '
-        "claimed; line: 0; ◇ published</span><span>n: networks, or pairs of them</span></p>"
+        f'<span class="drawn">{drawing(1.0, 0.4, 1.6, 2.1, 0)} effect with 95 % interval, right of the line '
+        "(0) as claimed, whatever its sign; ◇ published</span><span>n: networks, or pairs of them</span></p>"
     )
 
 
@@ -177,6 +178,7 @@ def statistics(task: str, row: pd.Series) -> str:
         text += f" Published: {claims.number(theirs.value)}{error}{plot}."
     if row["simulations"]:
         text += " By each set of draws of the bits alone: "
-        text += ", ".join(claims.number(x, claims.digits(row)) for x in row["simulations"]) + "."
+        text += ", ".join(claims.number(x, claims.digits(row)) for x in row["simulations"])
+        text += "; the interval is of their mean, and p the largest of theirs."
     caution = f" Mind: {escape(claim.caution)}." if claim.caution else ""
     return text + caution

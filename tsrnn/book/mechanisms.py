@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from tsrnn import tasks, zoo
+from tsrnn.analysis.decoding import shifts
 from tsrnn.analysis.dimensionality import Covariance, dimensionality_table
 from tsrnn.analysis.simulate import Protocol
 from tsrnn.book import paper
@@ -100,10 +101,11 @@ def finding(last: pd.DataFrame, kind: str, task: str, variant: str | None = "") 
         return f"All {those} keep a ladder: moving one of its sums changes {shares}"
     if set(rows["is"]) == {"a delay line"}:
         sure = rows["delay_line"].min() > 2 * rows["delay_line_states"].max()
-        keep = "keep a delay line" if sure else "behave more like a delay line"
+        keep = "keep a delay line" if sure else "keep no ladder, and behave in part like a delay line"
         return (
-            f"All {those} {keep}: moving one of its bits changes {span(rows['delay_line'])} {changes}, and "
-            f"as long a move towards the state of another sequence {span(rows['delay_line_states'])}"
+            f"All {those} {keep}: moving one of its bits changes {span(rows['delay_line'])} of the answers "
+            "that a delay line would change; as a control, a move of the same length towards the state of "
+            f"another sequence changes {span(rows['delay_line_states'])}"
         )
     counts = rows["is"].value_counts()
     return f"Of {those} " + " and ".join(f"{n} keep {what}" for what, n in counts.items())
@@ -145,9 +147,11 @@ def findings(shares: pd.DataFrame, task: str) -> dict[str, str]:
         f"{100 * last['running_sum'].max():.0f} % of later answers at most"
         if last["running_sum"].max() < LIMIT
         else "In some networks a move of the answer for N lasts, as in a running sum",
-        "grows": "In the authors' multi-head network, for parity, the share grows from "
+        "grows": "In the authors' multi-head network (one, for parity) the share grows from "
         f"{100 * least['value']:.0f} % at N = {least['N']:.0f} to {100 * most['value']:.0f} % at "
-        f"N = {most['N']:.0f}: at first it answers by other means, and the ladder is built as N grows",
+        f"N = {most['N']:.0f}",
+        "lacking": f"{lacking(least['value'], least['N']):.1f} rungs at N = {least['N']:.0f} and "
+        f"{lacking(most['value'], most['N']):.1f} at N = {most['N']:.0f}",
         "stays": "Here, multi-head networks have none"
         if far is None
         else f"In ours it is {100 * far['ladder']:.0f} % at N = {far['N']}, the largest that one has solved",
@@ -164,6 +168,51 @@ def findings(shares: pd.DataFrame, task: str) -> dict[str, str]:
     }
 
 
+def lacking(share: float, n: float) -> float:
+    """How many rungs of a ladder do not do their part, what is missing of each added up.
+
+    Those that can be moved are 2 to n − 1.
+
+    >>> lacking(0.5, 6)
+    2.0
+    """
+    return (1 - share) * (n - 2)
+
+
+def rungs(kept: pd.DataFrame, task: str, sequences: int) -> pd.DataFrame:
+    """Of each rung of a ladder, what share of the answers that it would change do change when it is moved.
+
+    Args:
+        kept: the checkpoints to ask, rows of `zoo.kept`.
+        sequences: as for `decoding.shifts`.
+
+    Returns:
+        Columns curriculum, number, N, m (2 ... N − 1: the rung), changed.
+    """
+    columns, tables = ["curriculum", "number", "N", "m", "changed"], []
+    for row in kept.to_dict("records"):
+        table = shifts(zoo.load_checkpoint(row["path"]), task, row["N"], sequences)
+        moved = table[table["expected"] & (table["what"] == "answer")].rename(columns={"index": "m"})
+        tables.append(moved.assign(**{name: row[name] for name in columns[:3]}))
+    return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+
+
+def rungs_in_words(table: pd.DataFrame) -> str:
+    """How the two lowest rungs (m = 2 and 3) and all above them do, by N (rows of `rungs`).
+
+    >>> rungs_in_words(pd.DataFrame({"N": 6, "m": [2, 3, 4, 5], "changed": [0.2, 0.4, 0.9, 1.0]}))
+    'rungs 2 and 3 change 20 % to 40 % of these answers (N = 6), those above them 90 % to 100 % (N = 6)'
+    """
+    if table.empty:
+        return "no multi-head network was kept at these N"
+    mean = table.groupby(["N", "m"])["changed"].mean()
+    low = mean.index.get_level_values("m") <= 3
+    of_low, above = (
+        ", ".join(f"{span(rows)} (N = {n})" for n, rows in mean[which].groupby("N")) for which in (low, ~low)
+    )
+    return f"rungs 2 and 3 change {of_low.replace(' (', ' of these answers (', 1)}, those above them {above}"
+
+
 def without_ladder(last: pd.DataFrame) -> str:
     """The models of which a network with several heads keeps no ladder (rows of `at_last`), each once.
 
@@ -178,30 +227,33 @@ def without_ladder(last: pd.DataFrame) -> str:
 def above_half(single: pd.DataFrame, task: str) -> str:
     """How many single-head networks for a task that keep a delay line would, were the limit one half."""
     keep = single[single["is"] == "a delay line"]
+    over = keep["delay_line"] > 0.5
+    standard = keep["variant"] == ""
     return (
         f"Of {len(keep)} single-head networks for {task_name(task)} that we say keep a delay line, "
-        f"{(keep['delay_line'] > 0.5).sum()} would pass a half"
+        f"{over.sum()} would pass a half; of the {standard.sum()} standard ones, "
+        f"{over[standard].sum() or 'none'}"
     )
 
 
 def decides(here: pd.DataFrame) -> str:
     """What the curriculum decides, where standard networks of the two kinds differ; and what τ does."""
     name = task_name(here["task"].iloc[0])
-    said = f"So, for {name}, the number of heads decides how a network remembers"
+    said = f"So, for {name}, the number of heads decides whether a network keeps a ladder"
     fixed = here[here["variant"].str.fullmatch(r"tau\d") & here["curriculum"].isin(["cumulative", "single"])]
     if fixed.empty:
         return said
     if agrees(fixed):
         return (
-            f"{said}, and τ does not: {len(fixed)} networks whose τ was fixed keep what their curriculum says"
+            f"{said}, and τ does not: of {len(fixed)} networks whose τ was fixed, those with many heads keep "
+            "one, those with a single head none"
         )
-    return f"{said}; but not all of {len(fixed)} networks whose τ was fixed keep what it says"
+    return f"{said}; but not all of {len(fixed)} networks whose τ was fixed do as their heads say"
 
 
 def agrees(fixed: pd.DataFrame) -> bool:
-    """Whether the multi-head ones of these rows keep a ladder, and the others a delay line."""
-    expected = np.where(fixed["curriculum"] == "cumulative", "a ladder", "a delay line")
-    return bool((fixed["is"] == expected).all())
+    """Whether the multi-head ones of these rows keep a ladder, and no others."""
+    return bool(((fixed["is"] == "a ladder") == (fixed["curriculum"] == "cumulative")).all())
 
 
 def as_table(last: pd.DataFrame) -> pd.DataFrame:

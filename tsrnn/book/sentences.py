@@ -391,6 +391,51 @@ def one_step_beyond(accuracy: pd.Series) -> str:
     )
 
 
+def fair_bits(task: str, n: int) -> str:
+    """What new readouts for smaller n owe to bits that are not fair, after N = n.
+
+    Who knows a sequence's share p of ones, uniform from 0 to 1, and nothing else is right with probability
+    1/2 + 1/(2 (m + 1)) for the parity of m bits: half of 1 + |1 − 2p|^m, on average over p.
+
+    >>> fair_bits("parity", 3)[-59:]
+    'is right in 67 % of these sequences, on average over n < 3.'
+    """
+    if task != "parity":
+        return "The bits are fair, so it takes memory to find it."
+    guess = np.mean([50 + 50 / (m + 1) for m in range(2, n)])
+    return (
+        "Not all of it need be memory: whoever knows how many of the bits of a sequence are 1, and nothing "
+        f"else, is right in {guess:.0f} % of these sequences, on average over n < {n}."
+    )
+
+
+def head_start(accuracy: pd.Series, solved: pd.Series) -> str:
+    """Whether what is there of N + 1 says how many epochs it takes.
+
+    Args:
+        accuracy: of new readouts for N + 1 (%), by curriculum, number and N.
+        solved: epochs until an N was solved, by the same.
+
+    >>> by = pd.MultiIndex.from_product([["single"], [1], [4, 5, 6]], names=["curriculum", "number", "N"])
+    >>> head_start(pd.Series([99.0, 95], by[:2]), pd.Series([5, 6, 9], by)).split(": ")[1]
+    'where they found it in 90 % or more, the next N took 1 to 3 epochs in single-head networks (n = 2).'
+    """
+    took = solved.groupby(["curriculum", "number"]).diff().groupby(["curriculum", "number"]).shift(-1)
+    both = pd.DataFrame({"there": accuracy, "took": took}).dropna()
+    told = []
+    for kind in KINDS:
+        rows = both[both.index.get_level_values("curriculum") == kind]
+        rows = rows[rows["there"] >= 90]
+        if len(rows):
+            told.append(f"{paper.span(rows['took'])} epochs in {NAMES[kind]} networks (n = {len(rows)})")
+    if not told:
+        return "New readouts find it nowhere in 90 % or more."
+    return (
+        "But it does not say how long the next N takes: where they found it in 90 % or more, the next N took "
+        f"{' and '.join(told)}."
+    )
+
+
 def did_not_come(networks: pd.DataFrame, columns: Sequence[tuple[str, int]]) -> str:
     """Which networks of a row did not come to an N that others of the row have solved.
 
@@ -469,6 +514,25 @@ def rounded(history: pd.DataFrame, kind: str) -> str:
         f"Of {mine['number'].nunique()} {NAMES[kind]} networks, {len(first)} were trained with products in "
         f"bfloat16 from N = {paper.span(first)} on"
     )
+
+
+def further(solved: pd.Series, n: int) -> str:
+    """How many epochs per N multi-head networks took that went further than n.
+
+    Args:
+        solved: epochs until an N was solved, by curriculum, number and N.
+
+    >>> by = pd.MultiIndex.from_product([["cumulative"], [1], [2, 3, 4]])
+    >>> further(pd.Series([1, 2, 6], by), 3), further(pd.Series([1, 2, 6], by), 4)
+    ('2.00 (n = 1) epochs per N, to N = 4', 'none did')
+    """
+    last = solved.xs("cumulative").groupby(level=0).tail(1).reset_index()
+    last.columns = ["number", "N", "epochs"]
+    last = last[last["N"] > n]
+    if last.empty:
+        return "none did"
+    pace = list(last["epochs"] / (last["N"] - 1))
+    return f"{paper.summary(pace, '{:.2f}')} epochs per N, to N = {paper.span(last['N'])}"
 
 
 def one_side(differences: pd.Series) -> str:

@@ -54,12 +54,12 @@ def figure(nets: Networks, shares: pd.DataFrame) -> Figure:
 
 
 def draw(ax: Axes, task: str, ours: pd.Series, theirs: pd.DataFrame) -> None:
-    """A line per network (`ours` by curriculum, number and N), open squares for the published values."""
+    """A line per network (`ours` by curriculum, number and N), open marks for the published values."""
     plotting.lines(ax, ours[ours.index.isin(KINDS, level="curriculum")], task, ms=3, lw=1)
     for kind in KINDS:
         marks = theirs[theirs["curriculum"] == kind]
-        ax.plot(marks["N"], marks["value"], "s", ms=6, mfc="none", color=plotting.colour(kind, task))
-    ax.plot([], [], "s", ms=6, mfc="none", color=plotting.INK, label="published")
+        ax.plot(marks["N"], marks["value"], "D", ms=5, mfc="none", color=plotting.colour(kind, task))
+    ax.plot([], [], "D", ms=5, mfc="none", color=plotting.INK, label="published")
     if len(ours):
         ax.set_xlim(0, 1.05 * ours.index.get_level_values("N").max())
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))  # or they run together on a phone
@@ -111,8 +111,9 @@ def in_short(task: str, card: pd.DataFrame, shares: pd.DataFrame) -> dict[str, s
     return told | {
         "ladder": f"{how_many(ladder[multi])} multi-head networks keep a ladder of sums, each made of the "
         "one below it, a step before",
-        "line": f"{how_many(line[single])} single-head networks behave more like a delay line, which keeps "
-        "the bits",
+        "line": f"{how_many(line[single])} single-head networks keep none: more like a delay line, which "
+        "keeps the bits, they change their answers when a bit is moved, in "
+        f"{mechanisms.span(here.loc[single, 'delay_line'])} of the cases in which it would",
         "heads": f"{how_many(ladder[several])} networks that train several heads at a time keep a ladder"
         f"{f' (not: {without})' if without else ''}, and {how_many(ladder[~several]).lower()} with one head",
     }
@@ -140,9 +141,12 @@ def as_it_came_out(row: pd.Series) -> str:
 def held(task: str, card: pd.DataFrame) -> str:
     """How many claims there are, can be judged, and are reproduced."""
     n = claims.tally(card)
-    said = f"Of {n['claims']} claims about {task_name(task)}, {n['tested']} can be judged with the networks "
+    ours = sum("(asked by us)" in claim.says for claim in card["claim"] if task in claim.tasks)
+    added = f" ({ours} of them asked by us)" if ours else ""
+    said = f"Of {n['claims']} claims about {task_name(task)}{added}, {n['tested']} can be judged with the "
+    said += "networks here, and "
     reduced = f"{n['reproduced']} are reproduced, {n['small']} of them at reduced scale."
-    return said + "here, and " + (reduced if n["reproduced"] else "none is reproduced.")
+    return said + (reduced if n["reproduced"] else "none is reproduced.")
 
 
 def clearest(card: pd.DataFrame) -> str:
@@ -194,7 +198,8 @@ def undecided(card: pd.DataFrame) -> str:
     rows = card[card["verdict"] == claims.INCONCLUSIVE]
     signs = pd.Series([claim.sign for claim in rows["claim"]], rows.index, dtype=float)
     as_said, signed = int((rows["effect"] * signs > 0).sum()), int((signs != 0).sum())
-    said = f"{n['inconclusive']} claims are inconclusive"
+    said = f"{n['contradicted'] or 'None'} {'are' if n['contradicted'] > 1 else 'is'} contradicted, "
+    said += f"{n['inconclusive']} are inconclusive"
     said += (
         f"; of the {signed} of these that claim a sign, {as_said} point the way the paper says"
         if signed
@@ -238,6 +243,8 @@ def effect(row: pd.Series) -> str:
     judged = not row["simulations"]  # by this interval: otherwise by that of each of them
     if row["verdict"] == claims.INCONCLUSIVE and judged and row["low"] * row["high"] > 0:
         said += ["clear before the correction only"]
+    if row["verdict"] == claims.INCONCLUSIVE and row["effect"] * row["claim"].sign < 0:
+        said += ["and pointing the other way"]
     return ", ".join(said)
 
 
