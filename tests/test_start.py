@@ -27,8 +27,8 @@ def test_of_each_main_figure_the_claim_with_the_least_p_is_told():
 
 def test_reproduced_claims_are_counted():
     ours = sum("asked by us" in claim.says for claim in claims.CLAIMS)
-    begins = f"Of {ALL} claims about {{}} ({ours} of them asked by us), {ALL} can be judged with the networks "
-    begins += "here, and "
+    begins = f"Of {ALL} claims about {{}} ({ours} of them asked by us), {ALL} can be judged with the "
+    begins += "networks here, and "
     told = start.held("parity", with_verdicts(claims.REPRODUCED))
     assert told.startswith(begins.format("parity") + f"{ALL} are reproduced, ")
     told = start.held("dms", with_verdicts(claims.CONTRADICTED))
