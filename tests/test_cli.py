@@ -12,9 +12,9 @@ import pytest
 import typer
 
 import tsrnn
-from tsrnn import recurrence
+from tsrnn import recurrence, zoo
 from tsrnn.cli import app, main
-from tsrnn.files import write, write_table
+from tsrnn.files import remove, write, write_table
 
 
 def refused(capsys, monkeypatch, *arguments: str) -> str:
@@ -43,6 +43,9 @@ BAD = {
     ("--max-n", "1"): "max N = 1",
     ("--max-n", "102"): "choose 2 to 101",
     ("-c", "sliding", "-ih", "3", "-fh", "4"): "forget heads = 4",
+    ("-c", "cumulative", "-fh", "50"): "forget heads = 50: only a sliding curriculum has that",
+    ("-c", "single", "-dh", "5"): "add heads = 5: only a cumulative curriculum has that",
+    ("-T", "2.0000001"): "tau = 2.0000001: choose one of 6 digits at the most, as 2",
     ("-T", "0.5"): "tau = 0.5: choose a number, 1 to 1000000",
     ("-nn", "-3"): "neurons = -3: choose 2",
     ("-nn", "99999999"): "neurons = 99999999: choose 2 to 10000",
@@ -200,6 +203,59 @@ def test_tables_of_many_networks_are_written_as_csv(trained, command, tmp_path):
     assert code == 2 and "unknown table 'histories': choose one of networks, history, promotions" in errors
     code, _, errors = command("export", "robustness", "-b", trained.parent)
     assert code == 2 and "measure it with `tsrnn analyse`" in errors
+
+
+NAME = "cumulative_parity_neurons20_network_1"
+USELESS = {
+    f"evaluate {NAME} -n 10": "network_number = 10: leave it out",
+    f"evaluate {NAME} -c single": "curriculum_type = single: leave it out",
+    f"evaluate {NAME} -t dms": "unknown task 'dms': choose one of parity",
+    f"evaluate {NAME}/rnn_N2_N6.safetensors --n-max 6": "n-max = 6: leave it out",
+    "evaluate -n -1": "network number = -1: choose 1",
+    "zoo --json verify": "--json: `tsrnn zoo verify` has no such form",
+    f"export history --csv {NAME}/history.csv": "it is the network's own; give another name",
+    f"export history --csv {NAME}/rnn_N2_N9.safetensors": "it is the network's own; give another name",
+    f"export history --csv {NAME}": "it is no ordinary file",
+    "export history --csv pipe": "it is no ordinary file",
+    "export history --csv nowhere/a.csv": "there is no folder",
+}
+
+
+@pytest.mark.parametrize("line", USELESS)
+def test_what_would_be_ignored_or_lost_is_refused(line, trained, command, monkeypatch):
+    monkeypatch.chdir(trained.parent)
+    os.mkfifo("pipe")
+    before = {path: path.stat().st_mtime_ns for path in trained.parent.rglob("*")}
+    code, said, errors = command(*line.split(), "-b", ".")
+    assert (code, said, errors.count("\n")) == (2, "", 1) and USELESS[line] in errors
+    assert {path: path.stat().st_mtime_ns for path in trained.parent.rglob("*")} == before
+
+
+def test_of_all_networks_those_that_are_damaged_are_named_and_left_out(trained, command):
+    base = ["-b", trained.parent]
+    other = shutil.copytree(trained, trained.parent / trained.name.replace("_1", "_2"))
+    code, said, errors = command("export", "networks", *base)
+    assert code == 0 and trained.name in said and f"left out: {other / 'config.json'} is of" in errors
+    for path in zoo.checkpoints(trained):  # measuring takes long
+        remove(path)
+    checkpoint = other / "rnn_N2_N6.safetensors"
+    config = (other / "config.json").read_text()
+    write(other / "config.json", config.replace('"network_number": 1', '"network_number": 2').encode())
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-1])
+    code, said, errors = command("analyse", *base)
+    assert (
+        code == 1
+        and f"{trained.name}: it keeps no checkpoint" in said
+        and f"left out: {checkpoint} was changed" in errors
+    )
+
+
+def test_a_network_that_is_named_twice_is_written_once_and_through_a_link(trained, command, tmp_path):
+    (tmp_path / "link.csv").symlink_to(tmp_path / "behind.csv")
+    names = [trained.name, trained, f"{trained.parent}/../{trained.parent.name}/{trained.name}"]
+    code, said, _ = command("export", "history", *names, "-b", trained.parent, "--csv", tmp_path / "link.csv")
+    assert code == 0 and "5 rows" in said and (tmp_path / "link.csv").is_symlink()
+    assert len(pd.read_csv(tmp_path / "behind.csv")) == 5
 
 
 READOUTS = pd.DataFrame(

@@ -102,6 +102,9 @@ REFUSED = {
     "bad = Task(lambda T, B, g: rand(T, B, generator=g), majority)": "draw gives 0.[0-9]+: a bit",
     "bad = Task(lambda T, B, g: rand(T, B).round(), majority)": "other bits for the same seed",
     "bad = Task(draw_fair, majority, lambda b, ns: torch.zeros(len(ns), 16).long())": "other answers",
+    "def bad(bits, n): return bits.clamp_(0, 0)[-1].long()": "its labels change the bits that they are given",
+    "def bad(bits, n): return torch.randint(2, bits[0].shape)": "other answers",
+    "raise SystemExit": "SystemExit in ",
     "bad = 3": "no task bad in .*; there is majority$",
     "1 / 0": "ZeroDivisionError in .*: division by zero",
     "def bad(": "SyntaxError in ",
@@ -117,6 +120,17 @@ def test_a_task_that_cannot_be_learned_is_refused_before_any_work(more, tmp_path
     assert "bad" not in tasks.TASKS
 
 
+def test_a_task_that_fails_for_long_sequences_only_says_so_in_a_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(tasks, "TASKS", dict(tasks.TASKS))
+    path = tmp_path / "mine.py"
+    path.write_text(
+        OWN.replace("{more}", "def late(bits, n): return majority(bits, n) if n < 13 else bits[99]")
+    )
+    tasks.load_task(f"{path}:late")
+    with pytest.raises(InputError, match=r"IndexError: .* \(late, asked for N = 13 to 13 of 20 bits\)"):
+        tasks.labels(tasks.get_task("late"), torch.zeros(20, 3), [13])
+
+
 def test_a_task_comes_from_a_file(tmp_path, monkeypatch):
     monkeypatch.setattr(tasks, "TASKS", dict(tasks.TASKS))
     path = tmp_path / "mine.py"
@@ -128,6 +142,8 @@ def test_a_task_comes_from_a_file(tmp_path, monkeypatch):
         assert tasks.labels(tasks.get_task(name), bits, [1, 2, 3]).tolist() == [[0, 1], [0, 0], [1, 0]]
     with pytest.raises(InputError, match="parity cannot be a task's name here"):
         tasks.load_task(f"{path}:parity")
+    with pytest.raises(InputError, match="größe cannot be a task's name here"):
+        tasks.load_task(f"{path}:größe")
     with pytest.raises(InputError, match="there is no Python file"):
         tasks.load_task(f"{tmp_path}/other.py:majority")
 

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import pickle
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from tsrnn import InputError, zoo
 from tsrnn.book import toy
 from tsrnn.config import networks_of
 from tsrnn.evaluation import accuracy, verify
-from tsrnn.files import CHECKSUMS, write_checksums, write_table
+from tsrnn.files import CHECKSUMS, write, write_checksums, write_table
 from tsrnn.folders import check_folder, hold
 from tsrnn.model import Architecture, LeakyRNN
 from tsrnn.runs import is_over, open_run, saved_history
@@ -74,6 +76,68 @@ def test_a_checkpoint_without_checksum_is_refused(trained):
     (trained / CHECKSUMS).unlink()
     with pytest.raises(InputError, match="not listed in SHA256SUMS"):
         load(trained)
+
+
+def without(name: str, start: str = "") -> Callable[[Path], object]:
+    """A damage: of a folder's file of checksums the lines that name something with this start, or all."""
+
+    def damage(folder: Path) -> None:
+        path = folder / name
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(line for line in lines if not line.split()[1].startswith(start)))
+
+    return damage
+
+
+def exchanged(folder: Path) -> None:
+    """The history tells of another success than was measured."""
+    history = pd.read_csv(folder / "history.csv")
+    history.loc[4, "N_max"] = 9
+    write_table(folder / "history.csv", history)
+
+
+LOST = {
+    "all checksums": (without("SHA256SUMS"), "is not in SHA256SUMS, so it cannot be checked"),
+    "those of checkpoints": (without("SHA256SUMS", "rnn_"), "is not in SHA256SUMS, so it cannot be checked"),
+    "that of the history": (
+        without("SHA256SUMS", "history"),
+        "is not in SHA256SUMS, so it cannot be checked",
+    ),
+    "success": (exchanged, "are not of one run: one tells of a success at N = 6 in epoch 5"),
+}
+
+
+@pytest.mark.parametrize("kind", LOST)
+@pytest.mark.parametrize("with_state", [True, False])
+def test_what_was_saved_long_since_and_is_not_listed_is_no_longer_trusted(kind, with_state, trained, command):
+    damage, said = LOST[kind]
+    if not with_state:
+        shutil.rmtree(trained / "state")
+    damage(trained)
+    before = sorted(trained.iterdir())
+    code, out, _ = command("zoo", "verify", trained)
+    assert code == 1 and out.startswith("BAD ") and said in out
+    if kind != "success":
+        goes_on = ["train", "-nn", 20, "-s", 5, "-n", 1, "--max-n", 7, "-b", trained.parent]
+        for arguments in (["analyse", trained], goes_on):
+            code, _, errors = command(*arguments)
+            assert code == 2 and said in errors, arguments
+    assert sorted(trained.iterdir()) == before
+
+
+def test_a_state_that_cannot_be_checked_is_not_passed_over(trained, command):
+    (trained / "state" / "SHA256SUMS").unlink()
+    (trained / "state" / "1.safetensors").unlink()
+    code, _, errors = command("train", "-nn", 20, "-s", 5, "-n", 1, "--max-n", 7, "-b", trained.parent)
+    assert code == 2 and "holds states that its SHA256SUMS does not list" in errors
+
+
+def test_a_history_that_a_spreadsheet_wrote_goes_on(trained, command):
+    text = (trained / "history.csv").read_text().replace("True", "TRUE").replace("False", "FALSE")
+    write(trained / "history.csv", text.encode())
+    code, _, errors = command("train", "-nn", 20, "-s", 5, "-n", 1, "--max-n", 7, "-b", trained.parent)
+    assert code == 0, errors
+    assert list(zoo.read_history(trained)["N_max"]) == [2, 3, 4, 5, 6, 7]
 
 
 def test_missing_networks_are_errors_that_say_what_there_is(trained):

@@ -36,12 +36,13 @@ def card(folder: str | Path) -> dict[str, Any]:
         InputError: not a run of tsrnn, or a file of it is damaged.
     """
     folder = Path(folder)
+    paths = zoo.checkpoints(folder) if folder.is_dir() else []  # read first, for it is saved last
     config, promotions = records(folder)
     begun, row = read_json(folder / "config.json"), zoo.row_of(folder)
     kind = NAMES.get(config.curriculum, config.curriculum)
     units = config.model if config.architecture().gated else "leaky"
     history = zoo.read_history(folder).query("promoted")
-    kept = [checkpoint_row(path, promotions) for path in zoo.checkpoints(folder)]
+    kept = [checkpoint_row(path, promotions) for path in paths]
     return {
         "network": folder.name,
         "what": f"{kind}, {config.task}, {config.neurons} {units} units; solved N = {row['solved N']}",

@@ -1,5 +1,6 @@
 """The trained networks by name: list them, find one, load it."""
 
+import reprlib
 import warnings
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -33,8 +34,10 @@ def list_models(
         A row per network, as `zoo.index`: the column `network` is its name, for `load`.
 
     Raises:
-        InputError: no such task or curriculum.
+        InputError: no such task or curriculum, or no such folder.
     """
+    if base_path is not None and not Path(base_path).is_dir():
+        raise InputError(f"base path = {str(base_path)[:100]}: there is no such folder")
     table, min_n = zoo.index(base_path), integer("min n", min_n, 0, LARGEST_N)
     for column, wanted, known in (("task", task, tasks.TASKS), ("curriculum", curriculum, CURRICULA)):
         if wanted is not None:
@@ -48,6 +51,8 @@ def find(network: str | Path, base_path: str | Path | None = None) -> Path:
 
     Raises InputError if there is none; the message says what there is.
     """
+    if not isinstance(network, str | Path):
+        raise InputError(f"network = {reprlib.repr(network)}: give its name or path")
     base = Path(base_path) if base_path is not None else default_base_path()
     there = {folder.name: folder for folder in network_folders(base)}
     if str(network) in there:
@@ -68,14 +73,14 @@ def find_checkpoint(network: str | Path, n: int | None = None, base_path: str | 
 
     `network` is a name or a path, as in `find`, or the path of a checkpoint. InputError if there is none.
     """
-    path = Path(network)
+    path = Path(network) if isinstance(network, str | Path) else Path()
     if n is None and CHECKPOINT.fullmatch(path.name) and path.is_file():
         return path
     folder = find(network, base_path)
     kept = {largest_n(path): path for path in zoo.checkpoints(folder)}
     if not kept:
         raise InputError(f"no checkpoint in {folder}")
-    if n is not None and n not in kept:
+    if n is not None and integer("N", n, 1, LARGEST_N) not in kept:
         raise InputError(
             f"no checkpoint of {folder.name} at N = {n}: choose one of {', '.join(map(str, kept))}"
         )

@@ -6,6 +6,7 @@ misspelt option and the shell's completion need neither.
 
 import errno
 import json
+import os
 import secrets
 import sys
 import warnings
@@ -20,6 +21,8 @@ from tsrnn import InputError, WorkError
 from tsrnn.inputs import integer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tsrnn.config import TrainConfig
 
 app = typer.Typer(
@@ -250,24 +253,25 @@ def train(
         else:
             number, drawn = network_number, seed_of(base / config.folder(), seed)
         config = replace(config, network_number=number, seed=drawn)
+        networks = training.counted_up(config, runs)
         is_chosen = True
         typer.echo(f"network {number}, seed {drawn}")
-        return training.counted_up(config, runs)
+        return networks
 
     if precision == "bfloat16" and not bfloat16_gains(device):
         typer.echo("this processor has no instructions for bfloat16: it gains nothing over float32", err=True)
     try:
         folders = training.train_together(chosen, base, device, start=start)
     except KeyboardInterrupt:
-        begun = f"All finished epochs are saved; the same command with -s {config.seed} goes on from there."
-        typer.echo(f"\nStopped. {begun if is_chosen else 'Nothing was trained yet.'}", err=True)
-        raise typer.Exit(130) from None
+        begun = f"all finished epochs are saved; the same command with -s {config.seed} goes on from there"
+        raise Stopped(f"stopped; {begun if is_chosen else 'nothing was trained yet'}") from None
     for folder in folders:
         typer.echo(f"saved in {folder}")
 
 
 @app.command()
 def evaluate(
+    context: typer.Context,
     network: Annotated[
         str | None,
         typer.Argument(
@@ -297,14 +301,24 @@ def evaluate(
     """
     from tsrnn import catalogue, evaluation, zoo
     from tsrnn.files import is_plain
-    from tsrnn.names import folder_name
+    from tsrnn.inputs import choice
+    from tsrnn.names import CHECKPOINT, folder_name
     from tsrnn.tasks import get_task, load_task
 
+    network_number = integer("network number", network_number, 1, 10**6)
     base, task = base_of(base_path), load_task(task)
     if network is not None:
-        if n_min is not None:
-            raise InputError(f"n-min = {n_min}: leave it out, of {network[:100]} n-max is enough")
+        for name in ("curriculum_type", "network_number", "n_min", "variant"):
+            if was_given(context, name):
+                raise InputError(
+                    f"{name} = {context.params[name]}: leave it out, {network[:100]} is a network by itself "
+                    "(--n-max chooses a checkpoint, by its largest N)"
+                )
+        if n_max is not None and CHECKPOINT.fullmatch(Path(network).name):
+            raise InputError(f"n-max = {n_max}: leave it out, {network[:100]} is a checkpoint")
         model = catalogue.load(network, n_max, base)
+        if model.task and was_given(context, "task"):
+            choice("task", task, [model.task])
         task = model.task or task
     else:
         name = folder_name(curriculum_type, task, network_number, variant)
@@ -322,6 +336,12 @@ def evaluate(
     typer.echo(
         table[["N", "accuracy", "sequences"]].to_string(index=False, formatters={"accuracy": "{:.2%}".format})
     )
+
+
+def was_given(context: typer.Context, name: str) -> bool:
+    """Whether an option was on the command line, and is not its default."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def numbers_of(text: str) -> tuple[int, ...]:
@@ -367,11 +387,37 @@ def folders_of(networks: list[str] | None, base_path: Path | None) -> list[Path]
 
     base = base_of(base_path)
     if networks:
-        return list(dict.fromkeys(find(network, base) for network in networks))
+        return list({path.resolve(): path for path in (find(network, base) for network in networks)}.values())
     ours = [folder for folder in network_folders(base) if has_settings(folder)]
     if not ours:
         raise InputError(f"no trained networks in {base}: make some with `tsrnn train`")
     return ours
+
+
+def to_be_written(path: Path) -> Path:
+    """Where a table goes that is to be in this file. Raises InputError if that is not ours to replace."""
+    from tsrnn.evaluation import is_ours
+
+    path = Path(os.path.realpath(path))  # what a link leads to
+    if not path.parent.is_dir():
+        raise InputError(f"cannot write {path}: there is no folder {path.parent}; make it first")
+    if path.exists() and not path.is_file():
+        raise InputError(f"cannot write {path}: it is no ordinary file; give another, or leave --csv out")
+    if has_settings(path.parent) and is_ours(path.name):
+        raise InputError(f"cannot write {path}: it is the network's own; give another name")
+    return path
+
+
+def those_that_pass(check: "Callable[[Path], object]", folders: list[Path]) -> list[Path]:
+    """Those of all networks that a check has nothing against; the others are named."""
+    found = []
+    for folder in folders:
+        try:
+            check(folder)
+            found.append(folder)
+        except (InputError, OSError) as error:
+            typer.echo(f"tsrnn: left out: {error}", err=True)
+    return found
 
 
 def has_settings(folder: Path) -> bool:
@@ -387,20 +433,20 @@ def has_settings(folder: Path) -> bool:
 def free_folders_of(networks: list[str] | None, base_path: Path | None) -> list[Path]:
     """As `folders_of`; of all, those in use by another process or damaged are left out, and named."""
     from tsrnn.folders import is_held
-    from tsrnn.runs import recorded_config
+    from tsrnn.runs import check_listed, recorded_config
 
-    found = []
-    for folder in folders_of(networks, base_path):
-        try:
-            recorded_config(folder)
-            if is_held(folder):
-                raise InputError(f"{folder} is being trained by another process")
-            found.append(folder)
-        except (InputError, OSError) as error:
-            if networks:
-                raise
-            typer.echo(f"tsrnn: left out: {error}", err=True)
-    return found
+    def check(folder: Path) -> None:
+        recorded_config(folder)
+        if is_held(folder):
+            raise InputError(f"{folder} is being trained by another process")
+        check_listed(folder)
+
+    folders = folders_of(networks, base_path)
+    if not networks:
+        return those_that_pass(check, folders)
+    for folder in folders:
+        check(folder)
+    return folders
 
 
 @app.command()
@@ -418,10 +464,20 @@ def analyse(
     """
     from tsrnn import probes, zoo
 
+    failed = False
     for folder in free_folders_of(networks, base_path):
-        added = probes.add_missing(folder)
+        try:
+            added = probes.add_missing(folder)
+        except InputError as error:  # of all networks the others are measured all the same
+            if networks:
+                raise
+            typer.echo(f"tsrnn: left out: {error}", err=True)
+            failed = True
+            continue
         complete = "complete" if zoo.checkpoints(folder) else "it keeps no checkpoint yet: nothing to measure"
         typer.echo(f"{folder.name}: " + (f"added N = {', '.join(map(str, added))}" if added else complete))
+    if failed:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -514,12 +570,13 @@ def export(
 
     Example: tsrnn export history --csv history.csv
     """
-    from tsrnn import catalogue
+    from tsrnn import catalogue, zoo
     from tsrnn.files import write_atomically
 
-    if csv is not None and not csv.parent.is_dir():
-        raise InputError(f"cannot write {csv}: there is no folder {csv.parent}; make it first")
+    csv = None if csv is None else to_be_written(csv)
     folders = folders_of(networks, base_path)
+    if not networks:
+        folders = those_that_pass(zoo.row_of, folders)
     found = catalogue.gathered(table, folders)
     content = found.to_csv(index=False)
     if csv is None:
@@ -540,7 +597,11 @@ Json = Annotated[bool, typer.Option("--json", help="As JSON, with all that is kn
 def list_zoo(context: typer.Context, as_json: Json = False, base_path: BasePath = None) -> None:
     """List the trained networks: how far each came, in how many epochs, and the N that it kept."""
     if context.invoked_subcommand:
-        context.obj = base_path
+        if as_json and context.invoked_subcommand != "show":
+            raise InputError(
+                f"--json: `tsrnn zoo {context.invoked_subcommand}` has no such form; leave it out"
+            )
+        context.obj = base_path, as_json
         return
     from tsrnn import zoo
     from tsrnn.names import largest_n
@@ -571,8 +632,9 @@ def show(
     """
     from tsrnn.card import as_text, card
 
-    [folder] = folders_of([network], base_path or context.obj)
-    found = card(folder)
+    base_before, json_before = context.obj
+    [folder] = folders_of([network], base_path or base_before)
+    found, as_json = card(folder), as_json or json_before
     typer.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else as_text(found))
 
 
@@ -591,7 +653,7 @@ def verify(
     from tsrnn import evaluation
 
     failed, batches = False, integer("batches", batches, 1, 10**5)
-    for folder in folders_of(networks, base_path or context.obj):
+    for folder in folders_of(networks, base_path or context.obj[0]):
         try:
             table = evaluation.verify(folder, batches)
         except (InputError, OSError) as error:
@@ -619,6 +681,10 @@ NOT_THERE = {errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno
 USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 
 
+class Stopped(Exception):
+    """Ctrl-C, and what is left of the work."""
+
+
 def main() -> None:
     """Run the command line. What goes wrong is one line on stderr.
 
@@ -635,8 +701,10 @@ def main() -> None:
         code, line = 2, str(error)
     except WorkError as error:
         code, line = 1, str(error)
+    except Stopped as error:
+        code, line = 130, str(error)
     except (KeyboardInterrupt, typer.Abort):
-        code, line = 130, "stopped; all that was saved before is whole"
+        code = 130
     except OSError as error:  # a full disk, say: what is there is whole, see `files.write_atomically`
         where = f": {error.filename}" if error.filename else ""
         code, line = 1, f"{error.strerror}{where}; all that was saved before is whole"
@@ -646,6 +714,8 @@ def main() -> None:
         if not isinstance(error, MemoryError) and "allocate" not in str(error):  # torch's own
             raise
         code, line = 1, "not enough memory; all that was saved before is whole"
+    if code == 130 and not line:  # typer makes this code of Ctrl-C, too
+        line = "stopped; all that was saved before is whole"
     if line and sys.stderr:
         print("tsrnn: " + line.replace("\n", "\\n"), file=sys.stderr)
     sys.exit(code)

@@ -88,6 +88,9 @@ def start(
     first = Curriculum(
         kind, first_n, init_heads, add_heads, forget_heads, n_min=first_n, n_max=first_n + init_heads - 1
     )
+    for kinds, name, value in (("cumulative", "add", add_heads), ("sliding", "forget", forget_heads)):
+        if value != 1 and kind != kinds:
+            raise InputError(f"{name} heads = {value}: only a {kinds} curriculum has that; leave it out")
     if first.one_head and init_heads > 1:
         raise InputError(f"init heads = {init_heads}: a {kind} curriculum has 1 head")
     if kind == "sliding" and forget_heads > init_heads:

@@ -14,7 +14,7 @@ from tsrnn.files import CHECKSUMS, read, read_checksums, read_table
 from tsrnn.inputs import LARGEST_SEED, integer, integers
 from tsrnn.model import Network, RecurrentNetwork, check_heads, check_one
 from tsrnn.names import CHECKPOINT
-from tsrnn.runs import records, states_on_disk
+from tsrnn.runs import check_listed, records, saved_promotions, states_on_disk
 from tsrnn.schemas import TABLES
 
 BATCH = 256
@@ -153,6 +153,8 @@ def verify(folder: str | Path, batches: int = 50) -> pd.DataFrame:
             what such a file holds.
     """
     folder = Path(folder)
+    check_listed(folder)
+    check_promotions(folder)
     config, promotions = records(folder)
     there = {path.name for path in folder.iterdir() if is_ours(path.name)}
     unlisted = sorted(there - read_checksums(folder).keys())
@@ -186,6 +188,19 @@ def verify(folder: str | Path, batches: int = 50) -> pd.DataFrame:
     if not tables:
         return pd.DataFrame(columns=["checkpoint", "N", "recorded", "measured", "z"])
     return pd.concat(tables, ignore_index=True)
+
+
+def check_promotions(folder: Path) -> None:
+    """Raise InputError unless each success in history.csv was measured, and nothing else was."""
+    history = zoo.read_history(folder)  # first: a training writes it last
+    told = set(history.loc[history["promoted"], ["epoch", "N_max"]].itertuples(index=False, name=None))
+    table = saved_promotions(folder)
+    measured = set(table[["epoch", "N_max"]].itertuples(index=False, name=None))
+    if apart := sorted(told ^ {one for one in measured if one[0] <= len(history)}):
+        raise InputError(
+            f"{folder}: history.csv and promotions.parquet are not of one run: one tells of a success at "
+            f"N = {apart[0][1]} in epoch {apart[0][0]}, the other does not"
+        )
 
 
 def is_ours(name: str) -> bool:

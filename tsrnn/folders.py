@@ -13,7 +13,14 @@ from tsrnn import InputError, WorkError
 from tsrnn.config import TrainConfig
 from tsrnn.files import remove_unfinished
 from tsrnn.inputs import integer
-from tsrnn.runs import is_over, last_kept, recorded_config, saved_history, states_on_disk
+from tsrnn.runs import (
+    check_listed,
+    is_over,
+    last_kept,
+    recorded_config,
+    saved_history,
+    states_on_disk,
+)
 
 # A run may go on with other values of these; all others must be what it was begun with.
 MAY_CHANGE = ("max_n", "max_epochs", "patience", "measure_steps", "precision")
@@ -35,6 +42,7 @@ def check_folder(config: TrainConfig, folder: Path) -> None:
                 f"{folder} holds a different run, with {f.name} = {theirs}, not {ours}; "
                 "choose another network number (-n) or base path (-b)"
             )
+    check_listed(folder)
     without_state, history = not states_on_disk(folder), saved_history(folder)
     results = [path.name for path in folder.iterdir() if path.suffix in (".parquet", ".safetensors")]
     if without_state and not history and results:

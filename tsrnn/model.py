@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -55,6 +56,8 @@ class Architecture:
         choice("protocol", self.protocol, ("published", "matched"))
         if self.tau is not None:
             check_fields(self, {"tau": (1.0, 1e6)})
+            if float(f"{self.tau:g}") != self.tau:  # in a folder's name there are so many digits
+                raise InputError(f"tau = {self.tau!r}: choose one of 6 digits at the most, as {self.tau:g}")
         if self.gated and self.tau is not None:
             raise InputError(f"tau = {self.tau:g}: no unit of {self.model} has a tau; choose None")
         if self.gated and self.activation != Architecture.activation:
@@ -64,14 +67,16 @@ class Architecture:
                 f"protocol = matched: only lstm and gru are matched to leaky ones, as {self.model} is; "
                 "choose published"
             )
-        if self.model == "continuous":
-            object.__setattr__(self, "k", tuple(integers("k", self.k or PUBLISHED_K, 1, 1000)))
-        elif self.k:
+        if not isinstance(self.k, Sequence | np.ndarray):
+            raise InputError(f"k = {self.k!r}: give whole numbers in their order, as (7, 8, 9, 10)")
+        held = list(self.k)
+        if held and self.model != "continuous":
             raise InputError(
                 f"k = {self.k}: no bit is held in a {self.model} network; choose model continuous"
             )
-        else:
-            object.__setattr__(self, "k", ())
+        if self.model == "continuous":
+            held = integers("k", held or PUBLISHED_K, 1, 1000)
+        object.__setattr__(self, "k", tuple(held))
 
     @property
     def gated(self) -> bool:
@@ -379,8 +384,11 @@ def initial_state(batch: int, neurons: int, generator: torch.Generator) -> Tenso
 
 def as_bits(bits: Any) -> Tensor:
     """Bits (T, B) of whatever holds them, (T,) as one sequence. Raises InputError if they are not 0 and 1."""
+    if np.ma.is_masked(bits):
+        raise InputError("bits are masked in places: give an array of 0 and 1 without a mask")
     try:
-        found = torch.as_tensor(bits)
+        # of NumPy's, those turned round or of another byte order, too
+        found = torch.as_tensor(np.array(bits, float) if isinstance(bits, np.ndarray) else bits)
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(
             f"bits of type {type(bits).__name__}: give an array of 0 and 1, time first"

@@ -32,6 +32,7 @@ from tsrnn.files import (
     first_line,
     is_saved,
     is_there,
+    read_checksums,
     read_json,
     read_table,
     read_tensors,
@@ -41,7 +42,7 @@ from tsrnn.files import (
 from tsrnn.gated import network_class
 from tsrnn.inputs import choice, integer
 from tsrnn.model import leaky
-from tsrnn.names import largest_n
+from tsrnn.names import CHECKPOINT, largest_n
 from tsrnn.optimisers import memory
 from tsrnn.schemas import HISTORY, PROMOTIONS, no_rows
 
@@ -83,8 +84,30 @@ def saved_history(folder: Path) -> list[dict[str, Any]]:
     path = folder / "history.csv"
     if not is_there(path):
         return []
-    rows: list[dict[str, Any]] = read_table(path, HISTORY, as_text=True).to_dict("records")  # type: ignore[assignment]
+    table = read_table(path, HISTORY, as_text=True)
+    table["promoted"] = table["promoted"].str.capitalize()  # a spreadsheet writes TRUE
+    rows: list[dict[str, Any]] = table.to_dict("records")  # type: ignore[assignment]
     return rows
+
+
+def check_listed(folder: Path) -> None:
+    """Raise InputError if a file that a run has saved long since is not in its SHA256SUMS.
+
+    That is, of an epoch in history.csv. What a training that still runs, or was killed, has just written may
+    not be listed yet, and the history does not tell of it yet.
+    """
+    rows = saved_history(folder)
+    promoted = {int(row["N_max"]) for row in rows if row["promoted"] == "True"}
+    saved = {"config.json", "history.csv"} if rows else set()
+    saved |= {"promotions.parquet"} if promoted else set()
+    for path in folder.iterdir():
+        named = CHECKPOINT.fullmatch(path.name)
+        saved |= {path.name} if named and named[3] and int(named[2]) in promoted else set()
+    if lost := sorted(saved - read_checksums(folder).keys()):
+        raise InputError(
+            f"{folder / lost[0]} is not in {CHECKSUMS}, so it cannot be checked: put that back as it was "
+            "saved"
+        )
 
 
 def recorded_config(folder: Path) -> TrainConfig | None:
@@ -226,8 +249,11 @@ def save_config(run: Run, gone_on: dict[str, Any] | None = None) -> None:
     if path.exists():  # where the run was begun stays on record
         about = read_json(path) | {"train": about["train"]}
     if gone_on:
-        earlier: list[dict[str, Any]] = about.get("gone_on", [])
-        earlier = [each for each in earlier if each["epoch"] < gone_on["epoch"]]
+        earlier = about.get("gone_on", [])
+        try:
+            earlier = [each for each in earlier if each["epoch"] < gone_on["epoch"]]
+        except (TypeError, KeyError) as error:
+            raise InputError(f"{path} is damaged: gone_on is no list of epochs") from error
         about["gone_on"] = [*earlier, gone_on | {"torch": torch.__version__}]
     write(path, (json.dumps(about, indent=2) + "\n").encode())
 
@@ -274,9 +300,10 @@ def states_on_disk(folder: Path) -> dict[int, Path]:
             damaged.append(error)
     if damaged and not found:
         raise damaged[0]
-    if not found and all(path.exists() for path in both):
+    if not found and any(path.exists() for path in both) and saved_history(folder):
         raise InputError(
-            f"{both[0].parent} holds states that its {CHECKSUMS} does not list: they cannot be checked"
+            f"{both[0].parent} holds states that its {CHECKSUMS} does not list, so they cannot be checked: "
+            "put that back as it was saved, or remove this folder, to go on from the last checkpoint"
         )
     for each in damaged:
         warnings.warn(f"{each}; the state of epoch {max(found)} is whole", stacklevel=2)

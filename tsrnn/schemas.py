@@ -17,7 +17,9 @@ def whole(low: int, high: int = FAR) -> Column:
 
 
 def real(low: float = -np.inf, high: float = np.inf, dtype: str = "float64", missing: bool = False) -> Column:
-    return Column(dtype, Check.in_range(low, high), nullable=missing)
+    """Infinity is none."""
+    ends = {"include_min": np.isfinite(low), "include_max": np.isfinite(high)}
+    return Column(dtype, Check.in_range(low, high, **ends), nullable=missing)
 
 
 def word() -> Column:
@@ -62,7 +64,7 @@ PROMOTIONS = DataFrameSchema(
         "N_max": whole(*N),
         "measure": word(),
         "index": whole(0),
-        "value": real(dtype="float32", missing=True),  # what was measured can be no number
+        "value": Column("float32", nullable=True),  # what was measured can be no number, an error infinite
     },
     unique=["N_max", "measure", "index"],
 )
@@ -77,7 +79,8 @@ ROBUSTNESS = DataFrameSchema(
         "accuracy": real(0, 1, "float32"),
         "relative_accuracy": real(missing=True),
         "baseline": real(0, 1),
-    }
+    },
+    unique=["N", "damage", "epsilon", "unit", "repeat"],
 )
 READOUTS = DataFrameSchema(
     {
@@ -86,7 +89,8 @@ READOUTS = DataFrameSchema(
         "accuracy": real(0, 1, "float32"),
         "sequences": whole(1),
         "N": whole(*N),
-    }
+    },
+    unique=["N", "n", "readout"],
 )
 RETRAINING = DataFrameSchema(
     {
@@ -95,7 +99,8 @@ RETRAINING = DataFrameSchema(
         "accuracy": real(0, 1),
         "relative_accuracy": real(missing=True),
         "start": whole(*N),
-    }
+    },
+    unique=["start", "N", "epoch"],
 )
 
 

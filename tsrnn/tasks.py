@@ -106,7 +106,7 @@ def load_task(given: str) -> str:
     file, colon, name = given.rpartition(":")
     if not colon:
         return given
-    if name in BUILT_IN or not name.isidentifier():
+    if name in BUILT_IN or not (name.isidentifier() and name.isascii()):  # it becomes part of a folder's name
         raise InputError(f"{given}: {name or 'nothing'} cannot be a task's name here; call it something else")
     path = Path(file)
     spec = spec_from_file_location(path.stem, path) if path.is_file() else None
@@ -115,7 +115,7 @@ def load_task(given: str) -> str:
     module = module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(f"{given}: {type(error).__name__} in {file}: {error}") from error
     found = getattr(module, name, None)
     if not isinstance(found, Task) and not callable(found):
@@ -146,6 +146,10 @@ def check_task(name: str, task: Task) -> Task:
             )
         answers = labels(task, bits, ns)
         slow = labels(replace(task, label_all=None), bits, ns)
+        if not torch.equal(bits, again):
+            raise InputError("its labels change the bits that they are given: have them work on a copy")
+        if not torch.equal(slow, labels(replace(task, label_all=None), bits, ns)):
+            raise InputError("label gives other answers for the same bits")
     except InputError as error:
         raise InputError(f"task {name}: {error}") from error
     except Exception as error:  # whatever a reader's functions raise
@@ -166,17 +170,28 @@ def labels(task: Task, bits: Tensor, ns: Sequence[int]) -> Tensor:
         )
     if task.label_all is not None:
         return task.label_all(bits, ns)
-    answers = torch.stack([task.label(bits, n) for n in ns])
+    try:
+        answers = torch.stack([task.label(bits, n) for n in ns])
+    except Exception as error:  # whatever a reader's function raises, perhaps for long sequences only
+        raise InputError(
+            f"{type(error).__name__}: {str(error)[:200]} ({name_of(task.label)}, asked for N = {min(ns)} to "
+            f"{max(ns)} of {len(bits)} bits)"
+        ) from error
     if answers.shape != (len(ns), bits.shape[1]):
         raise InputError(
-            f"{task.label.__name__} answers {tuple(answers.shape[1:])} for {bits.shape[1]} sequences: give a "
+            f"{name_of(task.label)} answers {tuple(answers.shape[1:])} for {bits.shape[1]} sequences: give a "
             "label for each, (B,)"
         )
     if answers.is_floating_point() or answers.is_complex() or not ((answers == 0) | (answers == 1)).all():
         wrong = answers[(answers != 0) & (answers != 1)]
         found = f"{wrong[0].item()}" if len(wrong) else f"{answers.dtype}"
-        raise InputError(f"{task.label.__name__} answers {found}: a label is the whole number 0 or 1 (int64)")
+        raise InputError(f"{name_of(task.label)} answers {found}: a label is the whole number 0 or 1 (int64)")
     return answers.long()
+
+
+def name_of(label: Callable[[Tensor, int], Tensor]) -> str:
+    """What a label function is called, which may be any object that can be called."""
+    return getattr(label, "__name__", type(label).__name__)
 
 
 def draw_length(n_max: int, generator: torch.Generator) -> int:

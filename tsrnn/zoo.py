@@ -75,15 +75,18 @@ def save_checkpoint(
     ns, _ = list(model.heads), choice("task", task, tasks.TASKS)
     if model.shape[0] != 1 or not ns:
         raise InputError(f"{model.shape[0]} networks with {len(ns)} heads: save one, with one or more")
-    if name is not None and not is_plain(name):
-        raise InputError(f"name = {name!r}: choose the name of a file, without its folder")
+    if name is not None and not (isinstance(name, str) and is_plain(name) and name.endswith(".safetensors")):
+        raise InputError(f"name = {name!r}: choose the name of a file, NAME.safetensors, without its folder")
     tensors = {name: p.detach()[0].cpu() for name, p in model.named_parameters()}
     kept = list(model.heads.values())
     tensors |= {name: tensors[name][kept].contiguous() for name in ("head_weight", "head_bias")}
     tensors |= {name: tensors[name].half() for name in HALVES}
     if wrong := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
         raise InputError(f"{', '.join(wrong)}: values that are not finite, or too large for half precision")
-    about = {"architecture": asdict(model.architecture), "ns": ns, "task": task} | notes
+    about: dict[str, Any] = {"architecture": asdict(model.architecture), "ns": ns, "task": task}
+    if taken := sorted(about.keys() & notes.keys()):
+        raise InputError(f"note {taken[0]} = {notes[taken[0]]}: that is noted in any case; rename yours")
+    about |= notes
     # one entry: safetensors writes several in random order, and a seed should give the same file
     content = to_safetensors(
         {k: v.contiguous() for k, v in tensors.items()}, metadata={"tsrnn": json.dumps(about)}

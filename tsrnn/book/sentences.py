@@ -395,7 +395,8 @@ def fair_bits(task: str, n: int) -> str:
     """What new readouts for smaller n owe to bits that are not fair, after N = n.
 
     Who knows a sequence's share p of ones, uniform from 0 to 1, and nothing else is right with probability
-    1/2 + 1/(2 (m + 1)) for the parity of m bits: half of 1 + |1 − 2p|^m, on average over p.
+    1/2 + 1/(2 (m + 1)) for the parity of m bits: half of 1 and the m-th power of the size of 1 − 2p, on
+    average over p.
 
     >>> fair_bits("parity", 3)[-59:]
     'is right in 67 % of these sequences, on average over n < 3.'
