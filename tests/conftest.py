@@ -119,6 +119,22 @@ def command(
     return run
 
 
+@pytest.fixture
+def ended(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str, str]]:
+    """How a program of ours ends that is called with these arguments: exit code, stdout, stderr."""
+
+    def call(program: Callable[[], object], *arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["program.py", *map(str, arguments)])
+        with warnings.catch_warnings(), pytest.raises(SystemExit) as stopped:
+            program()
+        said = capsys.readouterr()
+        return stopped.value.code, said.out, said.err
+
+    return call
+
+
 def everything(folder: Path) -> tuple:
     """All that a run leaves behind, each file as its checksum says, but for the clock."""
     history = pd.read_csv(folder / "history.csv").drop(columns="seconds")

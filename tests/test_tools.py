@@ -12,12 +12,14 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from tsrnn import InputError
 from tsrnn.book import copies
+from tsrnn.command import run_one
 
 TOOLS = Path(__file__).parents[1] / "tools"
 sys.path.insert(0, str(TOOLS))
 
 import check_site  # noqa: E402
 import run_notebooks  # noqa: E402
+import sweep  # noqa: E402
 
 # ---------------------------------------------------------------- numbers typed by hand
 
@@ -193,3 +195,100 @@ def test_a_run_that_fails_or_dies_is_named_and_the_others_end_as_anywhere(tmp_pa
     imported, where, threads = said["text"].split()
     assert (imported, Path(where), threads) == (str(sys.platform == "linux"), TOOLS.parent, "1")
     assert (tmp_path / "ended").exists()
+
+
+# ---------------------------------------------------------------- what is refused, in a line, before any work
+
+
+def a_notebook(path: Path, **metadata: object) -> Path:
+    notebook = new_notebook(cells=[new_code_cell("1")], metadata=run_notebooks.KERNEL | metadata)
+    path.write_text(nbformat.writes(notebook))
+    return path
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+NOT_NOTEBOOKS = {
+    "text.ipynb": "hello",
+    "empty.ipynb": "{}",
+    "list.ipynb": "[]",
+    "old.ipynb": '{"nbformat": 4}',
+}
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments", "said"),
+    [
+        ("sweep", "HERE/gone.ipynb", "no file HERE/gone.ipynb"),
+        ("sweep", "HERE", "cannot read HERE: Is a directory"),
+        *[("sweep", f"HERE/a.ipynb HERE/{name}", f"HERE/{name} is no notebook: ") for name in NOT_NOTEBOOKS],
+        *[
+            ("copies", f"HERE/copy.ipynb HERE/{name}", f"HERE/{name} is no notebook")
+            for name in NOT_NOTEBOOKS
+        ],
+        ("copies", "HERE/copy.ipynb HERE/a.ipynb", "HERE/a.ipynb is no copy that papermill made"),
+        ("copies", "", "Missing argument"),
+        ("sweep", "HERE/a.ipynb -j 0", "jobs = 0: choose 1 to 1000"),
+        ("sweep", "HERE/a.ipynb -t nosuch", "unknown task 'nosuch': choose one of parity, dms"),
+        ("sweep", "HERE/a.ipynb -t a/b", "unknown task 'a/b'"),
+        ("sweep", "HERE/a.ipynb -s -3", "seed = -3: choose 0 to"),
+        ("sweep", "HERE/a.ipynb -t dms -t dms", "two runs would write HERE/out/a_dms.ipynb"),
+        ("sweep", "HERE/a.ipynb HERE/b/a.ipynb", "two runs would write HERE/out/a_parity.ipynb"),
+        ("sweep", "HERE/a.ipynb --zoo-path HERE/gone", "zoo path = HERE/gone: there is no such folder"),
+        ("sweep", "HERE/a.ipynb -o HERE/a.ipynb", "HERE/a.ipynb: "),
+        ("sweep", "HERE/a.ipynb -o HERE/a.ipynb/b", "cannot make the folder HERE/a.ipynb/b: Not a directory"),
+        ("sweep", "HERE/a.ipynb -o HERE/b -t dms", "HERE/b/results.csv is not from a sweep: move it away"),
+        ("sweep", "HERE/a.ipynb -o HERE", "HERE/a_parity.ipynb is not from a sweep"),
+        ("sweep", "", "Missing argument"),
+        ("check_site", "HERE/gone", "there is no folder HERE/gone"),
+        ("check_site", "HERE/a.ipynb", "there is no folder HERE/a.ipynb"),
+        ("check_site", "HERE HERE", "unexpected extra argument"),
+        ("run_notebooks", "--quick", "No such option"),
+        ("run_notebooks", "notebooks/scale.ipynb", "unexpected extra argument"),
+    ],
+)
+def test_what_a_tool_cannot_do_is_said_in_a_line(program, arguments, said, tmp_path, ended, monkeypatch):
+    monkeypatch.setattr(sweep, "sweep", lambda *_: pytest.fail("it began"))
+    (tmp_path / "b").mkdir()
+    for name in ("a.ipynb", "b/a.ipynb", "a_parity.ipynb"):
+        a_notebook(tmp_path / name)
+    a_notebook(tmp_path / "copy.ipynb", papermill={})
+    (tmp_path / "b" / "results.csv").write_text("mine,name,value\n")
+    for name, text in NOT_NOTEBOOKS.items():
+        (tmp_path / name).write_text(text)
+    before, main = files_in(tmp_path), {"copies": copies}.get(program) or sys.modules[program]
+    words = arguments.replace("HERE", str(tmp_path)).split()
+    if program == "sweep" and "-o" not in words:
+        words += ["-o", str(tmp_path / "out")]
+    code, _, errors = ended(lambda: run_one(main.main), *words)
+    assert code == 2 and errors.count("\n") == 1 and said.replace("HERE", str(tmp_path)) in errors, errors
+    assert files_in(tmp_path) == before and not (tmp_path / "out").exists()
+
+
+def test_every_tool_answers_help_and_does_nothing_else():
+    """Each ends with a program of `tsrnn.command`, which reads the arguments first."""
+    for path in TOOLS.glob("*.py"):
+        ends = path.read_text().rpartition('if __name__ == "__main__":')[2]
+        assert path.name == "kernels.py" or "    run" in ends, path.name
+
+
+def test_a_sweep_writes_over_what_a_sweep_wrote(tmp_path, ended, monkeypatch):
+    """Also where nothing was glued."""
+
+    def run(runs, jobs):
+        for _, copy, _ in runs:
+            a_notebook(copy, papermill={})
+        return {}
+
+    monkeypatch.setattr(sweep, "sweep", run)
+    path = a_notebook(tmp_path / "a.ipynb")
+    for _ in range(2):
+        assert ended(lambda: run_one(sweep.main), path, "-t", "dms", "-o", tmp_path / "out")[0] == 0
+    assert sorted(files_in(tmp_path / "out")) == ["a_dms.ipynb", "results.csv"]
+    table = copies.results({tmp_path / "out" / "a_dms.ipynb": {"task": "dms"}})
+    assert list(table) == ["copy", "name", "value"] and table.empty
+    table = table.assign(task="dms")[["copy", "task", "name", "value"]]
+    table.to_csv(tmp_path / "out" / "results.csv", index=False)
+    assert copies.is_results(tmp_path / "out" / "results.csv")

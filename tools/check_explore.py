@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tsrnn import tasks, zoo
 from tsrnn.book.live import KINDS
+from tsrnn.command import run_one
 
 MOST_BYTES = 1_000_000
 CELLS = 8
@@ -243,4 +244,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_one(main, __doc__)

@@ -21,6 +21,7 @@ from look import FLAGS, SITE, expect, open_figures
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tsrnn import tasks, zoo
+from tsrnn.command import run_one
 from tsrnn.model import RecurrentNetwork, initial_state
 
 STEPS, WARM_UP, DRAWS = 1000, 100, 3
@@ -261,4 +262,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_one(main, __doc__)

@@ -1,18 +1,20 @@
 """Check the built site: the pages of _toc.yml and no others, links, alt texts, words in figures, nothing from
 other hosts.
-
-Usage: python tools/check_site.py [folder of the html, default _build/html]
 """
 
 import re
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree
 
+import typer
 import yaml
+
+from tsrnn import InputError
+from tsrnn.command import run_one
 
 TOP = Path(__file__).parents[1]
 # Pages that Sphinx and jupyter-book add: a redirect to the first page, and the search.
@@ -154,7 +156,11 @@ def check_sources(pages: dict[Path, Page], site: Path) -> list[str]:
     return failures
 
 
-def main(site: Path) -> None:
+def main(
+    site: Annotated[Path, typer.Argument(help="Folder of the built pages.")] = TOP / "_build" / "html",
+) -> None:
+    if not site.is_dir():
+        raise InputError(f"there is no folder {site}: build the site first (make book), or give another")
     site = site.resolve()
     paths = [p for p in sorted(site.rglob("*.html")) if "_static" not in p.relative_to(site).parts]
     pages = {path: Page(path) for path in paths}
@@ -168,4 +174,4 @@ def main(site: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else TOP / "_build" / "html")
+    run_one(main, __doc__)

@@ -12,6 +12,8 @@ from jupyter_cache import get_cache
 from jupyter_cache.executors import load_executor
 from kernels import workers
 
+from tsrnn.command import run_one
+
 TOP = Path(__file__).parents[1]
 CACHE = TOP / "_build" / ".jupyter_cache"
 PAGES = {"notebooks/*.ipynb": "nbformat", "book/*.md": "myst_nb_md"}  # and what reads them for the cache
@@ -36,4 +38,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_one(main, __doc__)

@@ -10,6 +10,7 @@ $OUT (or _build/gpu): check.csv, and archives of the networks that came further,
 """
 
 import csv
+import io
 import os
 import shutil
 import subprocess
@@ -17,10 +18,12 @@ import sys
 import tarfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from itertools import groupby, product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 import typer
@@ -31,10 +34,25 @@ sys.path.insert(0, str(TOP))
 
 from tsrnn import InputError, recurrence, zoo  # noqa: E402
 from tsrnn.batches import draw_batch  # noqa: E402
-from tsrnn.config import TrainConfig, networks_of  # noqa: E402
-from tsrnn.files import read_checksums  # noqa: E402
-from tsrnn.model import Architecture, LeakyRNN  # noqa: E402
-from tsrnn.runs import begin  # noqa: E402
+from tsrnn.command import run  # noqa: E402
+from tsrnn.config import TrainConfig, conditions_of  # noqa: E402
+from tsrnn.evaluation import is_ours  # noqa: E402
+from tsrnn.files import (  # noqa: E402
+    CHECKSUMS,
+    MOST_BYTES,
+    first_line,
+    make_folder,
+    read,
+    read_bytes,
+    read_checksums,
+    remove,
+    write,
+)
+from tsrnn.folders import check_folder, hold, is_held  # noqa: E402
+from tsrnn.inputs import integer, number  # noqa: E402
+from tsrnn.model import Architecture, LeakyRNN, check_device  # noqa: E402
+from tsrnn.names import FOLDER  # noqa: E402
+from tsrnn.runs import UNSOLVED, begin, saved_history  # noqa: E402
 from tsrnn.training import assemble, train_step, train_together  # noqa: E402
 
 OUT = Path(os.environ.get("OUT", TOP / "_build" / "gpu"))
@@ -43,8 +61,12 @@ OUT = Path(os.environ.get("OUT", TOP / "_build" / "gpu"))
 LIMITS = {torch.float32: 1e-4, torch.bfloat16: 0.2}
 ARCHIVES, ARCHIVE_BYTES, ALL_BYTES = 8, 15 * 2**20, 60 * 2**20
 PACKING = 0.3  # minutes left for it
+MOST_TOGETHER = 32  # networks whose updates are timed
+LONGEST = 10**5  # minutes
 
-app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+STATE = ("0.safetensors", "1.safetensors", CHECKSUMS, "lock")  # all that training keeps in `state`
+
+app = typer.Typer(help=__doc__, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
 # ---------------------------------------------------------------- check
@@ -111,9 +133,12 @@ def times(K: int, n: int, neurons: int, device: str) -> Iterator[tuple[str, floa
 
 
 @app.command()
-def check(device: str = "cuda", neurons: int = 500, largest: int = 32) -> None:
+def check(device: str = "cuda", neurons: int = 500, largest: int = MOST_TOGETHER) -> None:
     """Compare every variant with float64 on the CPU, then time it. Exit code 1 if anything is wrong."""
-    OUT.mkdir(parents=True, exist_ok=True)
+    check_device(device)
+    TrainConfig(neurons=neurons)
+    integer("largest", largest, 0, MOST_TOGETHER)
+    make_folder(OUT)
     name = torch.cuda.get_device_name() if device != "cpu" else "cpu"
     typer.echo(f"torch {torch.__version__}, {name}")
     rows: list[tuple[object, ...]] = []
@@ -129,7 +154,7 @@ def check(device: str = "cuda", neurons: int = 500, largest: int = 32) -> None:
         if bad:
             typer.echo(f"WRONG {about}: {worst} is off by {found[worst]:.2g} of its norm")
     typer.echo(f"{len(rows) - wrong} of {len(rows)} variants agree with float64")
-    for n, K in product((10, 30, 100), [K for K in (1, 4, 16, 32) if largest >= K]):
+    for n, K in product((10, 30, 100), [K for K in (1, 4, 16, MOST_TOGETHER) if largest >= K]):
         try:
             for way, ms in times(K, n, neurons, device):
                 rows.append((f"N={n} K={K}", way, ms, "ms per time step"))
@@ -147,8 +172,8 @@ def check(device: str = "cuda", neurons: int = 500, largest: int = 32) -> None:
 
 def groups(profile: str = "gpu") -> list[list[TrainConfig]]:
     """The networks of a profile, as ensembles: each of one architecture and curriculum (like lengths)."""
-    conditions = yaml.safe_load((TOP / "workflow" / "config.yaml").read_text())["profiles"][profile]
-    networks = [network for condition in conditions for network in networks_of(condition)[1]]
+    profiles = yaml.safe_load((TOP / "workflow" / "config.yaml").read_text())["profiles"]
+    networks = [network for _, _, members in conditions_of(profiles, profile) for network in members]
 
     def ensemble(config: TrainConfig) -> str:
         return f"{config.curriculum} {replace(config.architecture(), tau=None)}"
@@ -156,11 +181,14 @@ def groups(profile: str = "gpu") -> list[list[TrainConfig]]:
     return [list(members) for _, members in groupby(sorted(networks, key=ensemble), key=ensemble)]
 
 
-@app.command()
-def group(number: int, base: Path, minutes: float, device: str = "cuda", profile: str = "gpu") -> None:
+@app.command("group")
+def train_group(group: int, base: Path, minutes: float, device: str = "cuda", profile: str = "gpu") -> None:
     """Train one ensemble of the profile; `train` starts this once for each."""
     torch.set_num_threads(1)
-    configs = [replace(c, precision="bfloat16", measure_steps=0) for c in groups(profile)[number]]
+    ensembles = groups(profile)
+    chosen = ensembles[integer("group", group, 0, len(ensembles) - 1)]
+    number("minutes", minutes, 0, LONGEST)
+    configs = [replace(c, precision="bfloat16", measure_steps=0) for c in chosen]
     train_together(configs, base, device, progress=False, minutes=minutes)
 
 
@@ -173,8 +201,11 @@ def train(
     work: Path = Path("/tmp/tsrnn_gpu"),
 ) -> None:
     """Train all ensembles of the profile, a process each at the same time, and pack what came of it."""
-    ends = time.perf_counter() + 60 * (minutes - PACKING)
+    check_device(device)
+    number("minutes", minutes, 0, LONGEST)
     ensembles = groups(profile)
+    make_folder(OUT)
+    ends = time.perf_counter() + 60 * (minutes - PACKING)
     for config in (config for members in ensembles for config in members):
         if (base / config.folder()).exists() and not (work / config.folder()).exists():
             ignore = shutil.ignore_patterns("state", "*lock*")
@@ -236,32 +267,116 @@ def bytes_of(files: list[Path]) -> int:
     return sum(file.stat().st_size for file in files)
 
 
+# ---------------------------------------------------------------- unpack
+
+
 @app.command()
 def unpack(archives: list[Path], base: Path = TOP / "trained_models") -> None:
-    """Put the networks of these archives into the zoo, in place of what they went on from."""
-    for path in archives:
-        with tarfile.open(path) as archive:
-            names = archive.getnames()
-            archive.extractall(base, filter="data")
-        for folder in sorted({base / Path(name).parts[0] for name in names}):
-            kept = read_checksums(folder)
-            for checkpoint in folder.glob("*.safetensors"):
-                if checkpoint.name not in kept:
-                    checkpoint.unlink(missing_ok=True)
-            shutil.rmtree(folder / "state", ignore_errors=True)  # it is of what they went on from
-            typer.echo(f"{folder.name}: {', '.join(each.stem for each in zoo.checkpoints(folder))}")
+    """Put the networks of these archives into the zoo, in place of what they went on from.
+
+    All is looked into before anything is written: an archive of something else, or with a network that came
+    further here, is refused. Of what is there, only checkpoints and states that training has replaced go.
+    """
+    with TemporaryDirectory() as looked_into, ExitStack() as held:
+        came = [folder for path in archives for folder in open_archive(path, Path(looked_into))]
+        try:
+            for folder in came:
+                check_network(folder, base / folder.name)
+        except InputError as error:
+            raise InputError(str(error).replace(looked_into + os.sep, "in the archive, ")) from error
+        for folder in came:
+            held.enter_context(hold(base / folder.name))
+        for folder in came:
+            replace_network(folder, base / folder.name)
+    for folder in came:
+        typer.echo(f"{folder.name}: {', '.join(each.stem for each in zoo.checkpoints(base / folder.name))}")
+
+
+def open_archive(path: Path, to: Path) -> list[Path]:
+    """Unpack an archive into a folder; the folders of its networks there.
+
+    Raises InputError, before anything of it is there, unless it holds files of networks and nothing else.
+    """
+    content = io.BytesIO(read_bytes(path))
+    try:
+        with tarfile.open(fileobj=content, mode="r:") as archive:
+            members = archive.getmembers()
+            for member in members:
+                network, _, name = member.name.partition("/")
+                if not FOLDER.fullmatch(network) or not (is_ours(name) or name in (UNSOLVED, CHECKSUMS)):
+                    raise InputError(f"{path} holds {member.name[:100]!r}, which is no file of a network")
+                if not member.isreg() or member.issparse():
+                    raise InputError(f"{path} holds {member.name}, which is not a regular file")
+                if member.size > MOST_BYTES.get(Path(name).suffix, MOST_BYTES[""]):
+                    raise InputError(f"{path} holds {member.name} of {member.size:,} bytes: too many")
+            if not members:
+                raise InputError(f"{path} holds no network: give what `gpu.py train` wrote")
+            networks = sorted({member.name.partition("/")[0] for member in members})
+            if len({member.name for member in members}) < len(members):
+                raise InputError(f"{path} holds a file twice: give what `gpu.py train` wrote")
+            if twice := [network for network in networks if (to / network).exists()]:
+                raise InputError(f"{path} holds {twice[0]}, as another archive does: give one of the two")
+            archive.extractall(to, filter="data")
+    except (tarfile.TarError, ValueError) as error:  # of hostile headers, too
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} is no archive of `gpu.py train`: {first_line(error)}") from error
+    return [to / network for network in networks]
+
+
+def check_network(came: Path, there: Path) -> None:
+    """Raise InputError unless a network that came can take the place of what is there, if anything is."""
+    if is_held(there):
+        raise InputError(f"{there} is being trained by another process")
+    listed, here = read_checksums(came), read_checksums(there) if there.exists() else {}
+    brought = {path.name for path in came.iterdir()} - {CHECKSUMS}
+    if "config.json" not in listed or "history.csv" not in brought & listed.keys():
+        raise InputError(f"{came.name}: the archive has no history.csv, or no {CHECKSUMS} with config.json")
+    if unlisted := sorted(brought - listed.keys()):
+        raise InputError(f"{came.name}: the archive holds {unlisted[0]}, but does not list it in {CHECKSUMS}")
+    for name in sorted(listed):
+        if name not in brought and (name not in here or (is_weights(name) and here[name] != listed[name])):
+            raise InputError(f"{came.name}: its {name} is not in the archive, and not in {there}")
+        read((came if name in brought else there) / name)
+    check_folder(zoo.read_config(came if "config.json" in brought else there), there)
+    solved, solved_here = solved_n(came), solved_n(there)
+    if solved < solved_here:
+        raise InputError(f"{there} has solved N = {solved_here}, in the archive {solved}: move it away first")
+
+
+def is_weights(name: str) -> bool:
+    """Whether a network has this file only as long as training keeps it."""
+    return name == UNSOLVED or (is_ours(name) and name.endswith(".safetensors"))
+
+
+def solved_n(folder: Path) -> int:
+    """The largest N that the network in a folder has solved; 0 if there is none."""
+    return max((int(row["N_max"]) for row in saved_history(folder) if row["promoted"] == "True"), default=0)
+
+
+def replace_network(came: Path, there: Path) -> None:
+    """Write what came of a network, and remove what it no longer has; nothing else is touched."""
+    listed = read_checksums(came)
+    for path in sorted(came.iterdir()):
+        if path.name != CHECKSUMS:
+            write(there / path.name, path.read_bytes())
+    for name in read_checksums(there).keys() - listed.keys():
+        if is_weights(name):  # what was measured here meanwhile stays
+            remove(there / name)
+    for name in STATE:  # it is of what they went on from
+        (there / "state" / name).unlink(missing_ok=True)
+    with suppress(OSError):  # there is something else in it
+        (there / "state").rmdir()
 
 
 @app.command(name="all")
 def everything(minutes: float = 9, device: str = "cuda") -> None:
     """Check values and gradients and, if they are right, train for the rest of so many minutes."""
+    number("minutes", minutes, 0, LONGEST)
     began = time.perf_counter()
     check(device, largest=0)  # without times, which took a minute of the fifteen
-    train(minutes - (time.perf_counter() - began) / 60, device)
+    train(max(0.0, minutes - (time.perf_counter() - began) / 60), device)
 
 
 if __name__ == "__main__":
-    try:
-        app()
-    except InputError as error:
-        sys.exit(f"gpu.py: {error}")
+    run(app, "gpu.py", sys.argv[1:] or ["--help"])

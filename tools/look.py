@@ -19,6 +19,8 @@ import yaml
 from check_site import TOP, pages_in_toc
 from playwright.sync_api import Browser, Page, Request, Route, TimeoutError, sync_playwright
 
+from tsrnn.command import run_one
+
 SITE = TOP / "_build" / "html"
 SCREENSHOTS = TOP / "_build" / "screenshots"
 # Without these, chromium itself calls home, and as root it needs --no-sandbox.
@@ -161,4 +163,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_one(main, __doc__)

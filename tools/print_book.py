@@ -11,6 +11,8 @@ from check_site import TOP
 from look import BROKEN, FLAGS, MATHS_READY, Quiet, listen
 from playwright.sync_api import sync_playwright
 
+from tsrnn.command import run_one
+
 ONE_PAGE = TOP / "_build" / "singlehtml"
 PDF = TOP / "_build" / "book.pdf"
 # On paper nothing can be opened: answers and the scorecard's rows are shown, all pictures are fetched.
@@ -61,4 +63,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_one(main, __doc__)

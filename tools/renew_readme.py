@@ -8,6 +8,7 @@ from check_site import TOP, Page
 
 from tsrnn import zoo
 from tsrnn.book import paper
+from tsrnn.command import run_one
 
 CHAPTER = TOP / "_build" / "html" / "notebooks" / "02_curricula.html"
 README = TOP / "README.md"
@@ -32,4 +33,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_one(main, __doc__)

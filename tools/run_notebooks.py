@@ -1,8 +1,6 @@
 """Check every chapter as it is stored, then execute it as the book does not: for DMS, on toys, in quick mode.
 
 The book itself runs all of them for parity, on the zoo. The copies go to _build/quick.
-
-Usage: python tools/run_notebooks.py [--strip: take outputs away where an editor stored some, execute nothing]
 """
 
 import os
@@ -11,13 +9,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import nbformat
 import papermill
+import typer
 from nbstripout import strip_output
 from sweep import sweep
 
+from tsrnn.command import run_one
 from tsrnn.files import write_atomically
 
 TOP = Path(__file__).parents[1]
@@ -151,7 +151,11 @@ def for_dms_on_toys(paths: list[Path]) -> Iterator[tuple[Path, Path, dict[str, o
         yield path, OUT / path.name, parameters | {"zoo_path": str(toys)}
 
 
-def main(only_strip: bool) -> None:
+def main(
+    only_strip: Annotated[
+        bool, typer.Option("--strip", help="Take outputs away where an editor stored some, execute nothing.")
+    ] = False,
+) -> None:
     paths = sorted((TOP / "notebooks").glob("*.ipynb"))
     if only_strip and (had := strip(paths)):
         names = ", ".join(str(path.relative_to(TOP)) for path in had)
@@ -171,4 +175,4 @@ def main(only_strip: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(only_strip="--strip" in sys.argv)
+    run_one(main, __doc__)

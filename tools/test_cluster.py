@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from tsrnn.command import run_one
 from tsrnn.files import CHECKSUMS
 
 TOP = Path(__file__).parents[1]
@@ -181,4 +182,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_one(main, __doc__)

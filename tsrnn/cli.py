@@ -4,12 +4,10 @@ What a command needs is imported in its function: torch and pandas take two seco
 misspelt option and the shell's completion need neither.
 """
 
-import errno
 import json
 import os
 import secrets
 import sys
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import tsrnn
-from tsrnn import InputError, WorkError
+from tsrnn import InputError
+from tsrnn.command import Stopped, path_of, run
 from tsrnn.inputs import integer
 
 if TYPE_CHECKING:
@@ -52,15 +51,6 @@ TaskName = Annotated[
         "task by TSRNN_TASKS=file.py:name.)",
     ),
 ]
-
-
-def path_of(given: str) -> Path:
-    """A path that was given. An empty one, to `Path` the current folder, is a mistake in a script."""
-    if not given:
-        raise typer.BadParameter("it is empty: give a path, or leave the option out")
-    return Path(given)
-
-
 BasePath = Annotated[
     Path | None,
     typer.Option(
@@ -675,47 +665,6 @@ def verify(
         raise typer.Exit(1)
 
 
-# What a path that was given can be: nothing that we could read
-NOT_THERE = {errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM}
-# Of the click that typer brings, or of click itself
-USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
-
-
-class Stopped(Exception):
-    """Ctrl-C, and what is left of the work."""
-
-
 def main() -> None:
-    """Run the command line. What goes wrong is one line on stderr.
-
-    Exit codes: 0; 1, the work failed (a full disk, say); 2, the input cannot be used; 130, Ctrl-C.
-    """
-    warnings.simplefilter("default", UserWarning)  # ours are lines for the reader, whatever -W says
-    warnings.showwarning = lambda message, *_, **__: print(f"tsrnn: {message}", file=sys.stderr)
-    code, line = 0, ""
-    try:
-        code = app(sys.argv[1:] or ["--help"], prog_name="tsrnn", standalone_mode=False) or 0
-    except USAGE_ERROR as error:
-        code, line = 2, f"{error.format_message()} (see tsrnn --help)"  # type: ignore[attr-defined]
-    except InputError as error:
-        code, line = 2, str(error)
-    except WorkError as error:
-        code, line = 1, str(error)
-    except Stopped as error:
-        code, line = 130, str(error)
-    except (KeyboardInterrupt, typer.Abort):
-        code = 130
-    except OSError as error:  # a full disk, say: what is there is whole, see `files.write_atomically`
-        where = f": {error.filename}" if error.filename else ""
-        code, line = 1, f"{error.strerror}{where}; all that was saved before is whole"
-        if error.errno in NOT_THERE:
-            code, line = 2, f"{error.strerror}{where}"
-    except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and "allocate" not in str(error):  # torch's own
-            raise
-        code, line = 1, "not enough memory; all that was saved before is whole"
-    if code == 130 and not line:  # typer makes this code of Ctrl-C, too
-        line = "stopped; all that was saved before is whole"
-    if line and sys.stderr:
-        print("tsrnn: " + line.replace("\n", "\\n"), file=sys.stderr)
-    sys.exit(code)
+    """Run the command line."""
+    run(app, "tsrnn", sys.argv[1:] or ["--help"])

@@ -2,14 +2,15 @@
 
 import reprlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
 from tsrnn import InputError, names, tasks
 from tsrnn import curriculum as curricula
-from tsrnn.inputs import LARGEST_SEED, check_fields, choice
-from tsrnn.model import Architecture
+from tsrnn.inputs import LARGEST_SEED, check_fields, choice, integer, integers
+from tsrnn.model import Architecture, check_device_name
 from tsrnn.optimisers import MEMORY
 
 LIMITS: dict[str, tuple[float, float]] = {
@@ -148,10 +149,27 @@ class TrainConfig:
         return names.variant_name(self.architecture(), "_".join(p for p in parts if p))
 
 
-def networks_of(condition: dict[str, Any]) -> tuple[dict[str, Any], list[TrainConfig]]:
-    """A condition of `workflow/config.yaml`: its options of `tsrnn train`, and its networks.
+# ---------------------------------------------------------------- what workflow/config.yaml asks for
 
-    Network n has seed n. Raises InputError if an option is out of range.
+# Options of `tsrnn train` that a condition can have; what they are set to is checked by `TrainConfig`
+OPTIONS = (
+    *("curriculum", "task", "first_n", "init_heads", "add_heads", "forget_heads", "neurons", "model"),
+    *("activation", "tau", "protocol", "k", "max_n", "max_epochs", "patience", "precision"),
+)
+# Of `tsrnn retrain`, and their ranges
+RETRAIN_OPTIONS = {
+    "--start": (1, curricula.LARGEST_N),
+    "--on": (2, curricula.LARGEST_N),
+    "--epochs": (1, 10**6),
+}
+SETTINGS = ("profile", "profiles", "zoo", "done", "device", "together")
+MOST_RUNS = 1000  # networks side by side
+
+
+def networks_of(condition: dict[str, Any]) -> tuple[dict[str, Any], list[TrainConfig]]:
+    """A condition of `workflow/config.yaml`: its options of `tsrnn train`, and its networks, one or more.
+
+    Network n has seed n. Raises InputError if there is no such option, or one is out of range.
 
     >>> options, networks = networks_of({"task": "dms", "max_n": 30, "first": 3, "networks": 4})
     >>> options
@@ -159,6 +177,114 @@ def networks_of(condition: dict[str, Any]) -> tuple[dict[str, Any], list[TrainCo
     >>> [network.folder() for network in networks]
     ['cumulative_dms_network_3', 'cumulative_dms_network_4']
     """
-    options = {k: v for k, v in condition.items() if k not in ("networks", "first", "retrain")}
-    numbers = range(condition.get("first", 1), condition["networks"] + 1)
-    return options, [TrainConfig(**options, seed=n, network_number=n) for n in numbers]
+    if not isinstance(condition, dict):
+        raise InputError(f"{reprlib.repr(condition)} is no condition: give options and their values")
+    for name in condition:
+        choice("option", name, (*OPTIONS, "networks", "first", "retrain"))
+    for name in ("task", "networks"):
+        if name not in condition:
+            raise InputError(f"it has no {name}: add one")
+    last = integer("networks", condition["networks"], 1, int(LIMITS["network_number"][1]))
+    first = integer("first", condition.get("first", 1), 1, last)
+    options = {k: v for k, v in condition.items() if k in OPTIONS}
+    if unset := [name for name, value in options.items() if value is None]:
+        raise InputError(f"{unset[0]} has no value: give it one, or leave it out")
+    return options, [TrainConfig(**options, seed=n, network_number=n) for n in range(first, last + 1)]
+
+
+def conditions_of(
+    profiles: dict[str, Any], profile: str
+) -> list[tuple[dict[str, Any], dict[str, Any], list[TrainConfig]]]:
+    """The conditions of a profile, each with what `networks_of` makes of it.
+
+    Raises InputError if there is no such profile or nothing in it, two of its conditions name the same
+    network, or one of them is none.
+    """
+    if not isinstance(profiles, dict):
+        raise InputError(f"profiles = {reprlib.repr(profiles)}: give names, each with a list of conditions")
+    conditions = profiles[choice("profile", profile, [name for name in profiles if isinstance(name, str)])]
+    if not isinstance(conditions, list) or not conditions:
+        raise InputError(f"profile {profile} = {reprlib.repr(conditions)}: give a list of conditions")
+    found, named = [], dict[str, int]()
+    for i, condition in enumerate(conditions, start=1):
+        where = f"profile {profile}, condition {i}"
+        try:
+            options, networks = networks_of(condition)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from error
+        for folder in (network.folder() for network in networks):
+            if folder in named:
+                raise InputError(f"{where} names {folder}, as condition {named[folder]} does: leave out one")
+            named[folder] = i
+        found.append((condition, options, networks))
+    return found
+
+
+@dataclass(frozen=True)
+class Job:
+    """Networks that the workflow trains side by side, of one condition: numbers and seeds count up."""
+
+    task: str
+    folders: list[str]
+    train: list[str]  # options of `tsrnn train`
+    retrain: list[str]  # of `tsrnn retrain`; empty if they are not retrained
+
+
+def jobs_of(config: dict[str, Any]) -> list[Job]:
+    """All that the workflow trains, of the settings in `workflow/config.yaml` and on its command line.
+
+    Raises InputError if there is anything in them that a job would be refused for, or that does nothing.
+    """
+    for name in config:
+        choice("setting", name, SETTINGS)
+    if missing := [name for name in SETTINGS if name != "done" and name not in config]:
+        raise InputError(f"there is no {missing[0]} among the settings: add it")
+    for name in ("zoo", "done"):
+        if name in config:
+            check_path(name, config[name])
+    check_device_name(config["device"])
+    together = integer("together", config["together"], 1, MOST_RUNS)
+    jobs = []
+    conditions = conditions_of(config["profiles"], config["profile"])
+    for i, (condition, options, networks) in enumerate(conditions, start=1):
+        try:
+            retrain = retrain_options(condition["retrain"]) if "retrain" in condition else []
+        except InputError as error:
+            raise InputError(f"profile {config['profile']}, condition {i}: {error}") from error
+        for members in (networks[j : j + together] for j in range(0, len(networks), together)):
+            numbers = {"seed": members[0].seed, "network_number": members[0].network_number}
+            values = options | numbers | {"runs": len(members)}
+            train = [word for name, value in values.items() for word in (f"--{name}", as_word(value))]
+            jobs.append(Job(networks[0].task, [member.folder() for member in members], train, retrain))
+    return jobs
+
+
+def check_path(name: str, value: Any) -> None:
+    """Raise InputError unless it is a folder, or can be made one."""
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise InputError(f"{name} = {reprlib.repr(value)}: give a folder, as text")
+    try:
+        others = [path for path in (Path(value), *Path(value).parents) if path.exists() and not path.is_dir()]
+    except OSError as error:  # a name too long
+        raise InputError(f"{name} = {reprlib.repr(value)}: {error.strerror}; choose another") from error
+    if others:
+        raise InputError(f"{name} = {value}: {others[0]} is not a folder; choose another")
+
+
+def as_word(value: Any) -> str:
+    """A value as `tsrnn train` takes it: a list, of k, with commas."""
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def retrain_options(given: Any) -> list[str]:
+    """Options of `tsrnn retrain`, as words. Raises InputError if one is none, or is out of range."""
+    words = given.split() if isinstance(given, str) else []
+    if not words or len(words) % 2:
+        raise InputError(f"retrain = {reprlib.repr(given)}: give options and their values, as --start 16")
+    values: dict[str, list[int | str]] = {}
+    for name, word in zip(words[::2], words[1::2], strict=True):
+        choice("option of retrain", name, RETRAIN_OPTIONS)
+        values.setdefault(name, []).append(int(word) if word.isdecimal() else word)
+    for name, each in values.items():
+        integers(f"retrain {name}", each, *RETRAIN_OPTIONS[name])
+    return words

@@ -54,6 +54,15 @@ def write_atomically(path: Path, content: bytes) -> None:
             raise
 
 
+def make_folder(folder: Path) -> Path:
+    """The folder, made if it is not there. Raises InputError if that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {folder}: {error.strerror}; choose another") from error
+    return folder
+
+
 def sync(folder: Path) -> None:
     """Have the names in a folder, too, on the disk, in this order (a power cut keeps none else)."""
     if NO_WAITING:  # Windows cannot

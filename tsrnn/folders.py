@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from tsrnn import InputError, WorkError
-from tsrnn.config import TrainConfig
+from tsrnn.config import MOST_RUNS, TrainConfig
 from tsrnn.files import remove_unfinished
 from tsrnn.inputs import integer
 from tsrnn.runs import (
@@ -67,7 +67,7 @@ def is_new(folder: Path) -> bool:
 
 def check_count(runs: int) -> int:
     """How many networks are trained side by side. Raises InputError if that is out of range."""
-    return integer("runs", runs, 1, 1000)
+    return integer("runs", runs, 1, MOST_RUNS)
 
 
 def number_and_seed(config: TrainConfig, seed: int | None, runs: int, base: Path) -> tuple[int, int]:

@@ -15,6 +15,8 @@ Every tensor has a leading axis K of independent networks (an ensemble); K = 1 i
 """
 
 import math
+import re
+import reprlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, Self
@@ -426,12 +428,19 @@ def check_finite(model: RecurrentNetwork) -> None:
             raise InputError(f"{name} holds {int((~p.isfinite()).sum())} values that are not finite")
 
 
+def check_device_name(device: str) -> None:
+    """Raise InputError unless `device` is the name of one that some machine may have."""
+    if not isinstance(device, str) or not re.fullmatch(r"cpu|mps|cuda(:[0-9]{1,3})?", device):
+        raise InputError(f"unknown device {reprlib.repr(device)}: choose cpu, cuda or mps")
+
+
 def check_device(device: str) -> None:
     """Raise InputError unless `device` is cpu, or cuda or mps (of an Apple processor) with one present."""
-    if not isinstance(device, str) or (device not in ("cpu", "mps") and not device.startswith("cuda")):
-        raise InputError(f"unknown device {device!r}: choose cpu, cuda or mps")
+    check_device_name(device)
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise InputError(f"device {device!r}: no CUDA device is available here; use cpu")
+    if device.startswith("cuda:") and int(device[5:]) >= torch.cuda.device_count():
+        raise InputError(f"device {device!r}: choose cuda:0 to cuda:{torch.cuda.device_count() - 1}")
     if device == "mps" and not torch.backends.mps.is_available():
         raise InputError("device 'mps': torch has no Apple GPU here; use cpu")
 

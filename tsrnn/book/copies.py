@@ -16,7 +16,8 @@ import typer
 
 import tsrnn
 from tsrnn import InputError
-from tsrnn.files import write_atomically
+from tsrnn.command import run_one
+from tsrnn.files import first_line, read_bytes, write_atomically
 
 # Where prose has what the chapter glued: a text within a sentence, or a table by itself
 ROLE = re.compile(r"\{glue:text\}`([^`]+)`|^```\{glue\} *(\S+)\n```$", re.MULTILINE)
@@ -25,10 +26,27 @@ ROLE = re.compile(r"\{glue:text\}`([^`]+)`|^```\{glue\} *(\S+)\n```$", re.MULTIL
 DRAWING = re.compile(r"^(```\{figure\} )\.\.(?=/book/)", re.MULTILINE)
 
 
+def read_notebook(path: str | Path) -> Any:
+    """A notebook, as nbformat has it. Raises InputError if the file is none."""
+    content = read_bytes(Path(path))
+    try:
+        return nbformat.reads(content.decode(), as_version=4)  # type: ignore[no-untyped-call]
+    except Exception as error:  # of many kinds, by what is there instead
+        raise InputError(f"{path} is no notebook: {first_line(error)}") from error
+
+
+def read_copy(path: str | Path) -> Any:
+    """A copy that papermill made. Raises InputError if it is something else."""
+    notebook = read_notebook(path)
+    if "papermill" not in notebook.metadata:
+        raise InputError(f"{path} is no copy that papermill made, and would lose its names: make one")
+    return notebook
+
+
 def bundles(copy: str | Path) -> dict[str, dict[str, str]]:
     """What a chapter glued, by name: the same thing as one or several kinds of data."""
     found = {}
-    for cell in nbformat.read(copy, as_version=4).cells:  # type: ignore[no-untyped-call]
+    for cell in read_notebook(copy).cells:
         for out in cell.get("outputs", []):
             if about := out.get("metadata", {}).get("scrapbook"):
                 found[about.name] = {k.removeprefix(about.mime_prefix): data for k, data in out.data.items()}
@@ -58,9 +76,7 @@ def fill(copy: str | Path) -> None:
     Raises:
         InputError: papermill did not make it. A chapter itself would lose its names.
     """
-    notebook = nbformat.read(copy, as_version=4)  # type: ignore[no-untyped-call]
-    if "papermill" not in notebook.metadata:
-        raise InputError(f"{copy} is no copy that papermill made, and would lose its names: make one")
+    notebook = read_copy(copy)
     texts = {name: as_markdown(found) for name, found in bundles(copy).items()}
     repository = Path(os.path.relpath(Path(tsrnn.__file__).parents[1], Path(copy).parent)).as_posix()
     for cell in notebook.cells:
@@ -81,17 +97,22 @@ def results(copies: Mapping[Path, Mapping[str, Any]]) -> pd.DataFrame:
         for copy, about in copies.items()
         for name, value in glued(copy).items()
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["copy", "name", "value"])
 
 
-def main(copies: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False)]) -> None:
+def is_results(path: Path) -> bool:
+    """Whether this is the file of a table such as `results` makes. Raises InputError if it cannot be read."""
+    columns = read_bytes(path).split(b"\n", 1)[0].rstrip(b"\r").split(b",")
+    return columns[0] == b"copy" and columns[-2:] == [b"name", b"value"]
+
+
+def main(copies: Annotated[list[Path], typer.Argument(help="Copies of chapters.")]) -> None:
     """Put what copies of chapters computed into their text."""
     for copy in copies:
-        try:
-            fill(copy)
-        except InputError as error:
-            raise typer.BadParameter(str(error)) from None
+        read_copy(copy)  # before the first is changed
+    for copy in copies:
+        fill(copy)
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_one(main)
