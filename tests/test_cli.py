@@ -43,7 +43,7 @@ BAD = {
     ("--max-n", "1"): "max N = 1",
     ("--max-n", "102"): "choose 2 to 101",
     ("-c", "sliding", "-ih", "3", "-fh", "4"): "forget heads = 4",
-    ("-c", "cumulative", "-fh", "50"): "forget heads = 50: only a sliding curriculum has that",
+    ("-c", "cumulative", "-fh", "50"): "forget heads = 50: only a sliding curriculum has that; choose 1",
     ("-c", "single", "-dh", "5"): "add heads = 5: only a cumulative curriculum has that",
     ("-T", "2.0000001"): "tau = 2.0000001: choose one of 6 digits at the most, as 2",
     ("-T", "0.5"): "tau = 0.5: choose a number, 1 to 1000000",

@@ -454,19 +454,20 @@ def analyse(
     """
     from tsrnn import probes, zoo
 
-    failed = False
-    for folder in free_folders_of(networks, base_path):
+    folders, errors = free_folders_of(networks, base_path), []
+    for folder in folders:
         try:
             added = probes.add_missing(folder)
-        except InputError as error:  # of all networks the others are measured all the same
-            if networks:
+        except InputError as error:
+            errors.append(error)
+            if len(errors) == len(folders):
                 raise
-            typer.echo(f"tsrnn: left out: {error}", err=True)
-            failed = True
-            continue
+            continue  # the others are measured all the same
         complete = "complete" if zoo.checkpoints(folder) else "it keeps no checkpoint yet: nothing to measure"
         typer.echo(f"{folder.name}: " + (f"added N = {', '.join(map(str, added))}" if added else complete))
-    if failed:
+    for each in errors:
+        typer.echo(f"tsrnn: left out: {each}", err=True)
+    if errors:
         raise typer.Exit(1)
 
 

@@ -90,7 +90,7 @@ def start(
     )
     for kinds, name, value in (("cumulative", "add", add_heads), ("sliding", "forget", forget_heads)):
         if value != 1 and kind != kinds:
-            raise InputError(f"{name} heads = {value}: only a {kinds} curriculum has that; leave it out")
+            raise InputError(f"{name} heads = {value}: only a {kinds} curriculum has that; choose 1")
     if first.one_head and init_heads > 1:
         raise InputError(f"init heads = {init_heads}: a {kind} curriculum has 1 head")
     if kind == "sliding" and forget_heads > init_heads:
@@ -99,6 +99,16 @@ def start(
             f"can forget 1 to {init_heads}"
         )
     return first
+
+
+# A checkpoint is kept where the newest N reaches or passes one of these (the paper's retraining starts from
+# 16), and always the last one. Where nothing is measured at promotions, every tenth N waits for it.
+MILESTONES = (5, 10, 16, 20, 30, 50, 75, 100)
+
+
+def is_milestone(earlier: int, n: int) -> bool:
+    """Whether a network that solved n after `earlier` has reached or passed a milestone."""
+    return any(earlier < milestone <= n for milestone in MILESTONES)
 
 
 def is_over(

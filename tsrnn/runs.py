@@ -14,6 +14,7 @@ import json
 import platform
 import warnings
 from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -93,20 +94,26 @@ def saved_history(folder: Path) -> list[dict[str, Any]]:
 def check_listed(folder: Path) -> None:
     """Raise InputError if a file that a run has saved long since is not in its SHA256SUMS.
 
-    That is, of an epoch in history.csv. What a training that still runs, or was killed, has just written may
-    not be listed yet, and the history does not tell of it yet.
+    Up to the epoch of its state, that is: what a training that goes on, or was killed, wrote after it may not
+    be listed yet, and a checkpoint that is being removed no more.
     """
+    states, listed = states_on_disk(folder), read_checksums(folder)
     rows = saved_history(folder)
-    promoted = {int(row["N_max"]) for row in rows if row["promoted"] == "True"}
-    saved = {"config.json", "history.csv"} if rows else set()
-    saved |= {"promotions.parquet"} if promoted else set()
-    for path in folder.iterdir():
-        named = CHECKPOINT.fullmatch(path.name)
-        saved |= {path.name} if named and named[3] and int(named[2]) in promoted else set()
-    if lost := sorted(saved - read_checksums(folder).keys()):
+    rows = rows[: max(states)] if states else rows
+    ns = [int(row["N_max"]) for row in rows if row["promoted"] == "True"]
+    named = [
+        name for name in (CHECKPOINT.fullmatch(path.name) for path in folder.iterdir()) if name and name[3]
+    ]
+    there = {int(name[2]): name[0] for name in named}
+    to_stay = {n for earlier, n in pairwise([0, *ns]) if curricula.is_milestone(earlier, n)}
+    if ns and not any(name in listed for n, name in there.items() if n >= ns[-1]):
+        to_stay.add(ns[-1])
+    saved = ["config.json", "history.csv"] if rows else []
+    saved += ["promotions.parquet"] if ns else []
+    saved += [there[n] for n in sorted(to_stay & there.keys())]
+    if lost := [name for name in saved if name not in listed and (folder / name).exists()]:
         raise InputError(
-            f"{folder / lost[0]} is not in {CHECKSUMS}, so it cannot be checked: put that back as it was "
-            "saved"
+            f"{folder / lost[0]} is not in {CHECKSUMS}, so it cannot be checked: put that back as it was"
         )
 
 

@@ -31,6 +31,7 @@ from tsrnn.analysis import measure
 from tsrnn.analysis.simulate import Protocol
 from tsrnn.batches import Batch, draw_batches
 from tsrnn.config import PRECISIONS, TrainConfig
+from tsrnn.curriculum import is_milestone
 from tsrnn.files import remove, write_table
 from tsrnn.folders import check_count, check_folder, choosing, hold, is_done
 from tsrnn.gated import network_class
@@ -50,10 +51,6 @@ from tsrnn.runs import (
     save_promotions,
     save_state,
 )
-
-# A checkpoint is kept where the newest N reaches or passes one of these (the paper's retraining starts from
-# 16), and always the last one. Where nothing is measured at promotions, every tenth N waits for it.
-MILESTONES = (5, 10, 16, 20, 30, 50, 75, 100)
 
 
 def train(
@@ -381,7 +378,7 @@ def promote(run: Run, model: RecurrentNetwork, accuracy: dict[int, float], bar: 
         # the one before was the last until now: keep it only if it passed a milestone, or is to be measured
         earlier = before[-2] if len(before) > 1 else 0
         waits = not run.config.measure_steps and before[-1] % 10 == 0
-        if not waits and not any(earlier < m <= before[-1] for m in MILESTONES):
+        if not waits and not is_milestone(earlier, before[-1]):
             n_min = run.promotions.loc[run.promotions["N_max"] == before[-1], "N_min"].iloc[0]
             # by its name: a kill may have left it without its checksum, which `zoo.checkpoints` goes by
             path = run.folder / f"{checkpoint_name(n_min, before[-1])}{saved.suffix}"

@@ -86,9 +86,8 @@ def in_order(x: ArrayLike, dims: Sequence[str]) -> np.ndarray:
     """x as (time, trial, unit), float64. Raises InputError if it is not what `dims` says, or not finite."""
     if np.ma.is_masked(x):
         raise InputError("x is masked in places: leave those times or units out, or fill them")
-    if not isinstance(dims, tuple | list) or not all(isinstance(name, str) for name in dims):
-        raise InputError(f"dims = {dims!r}: give a tuple of names, of {', '.join(DIMS)}")
-    if len(set(dims)) < len(dims) or not {"time"} <= set(dims) <= set(DIMS):
+    words = isinstance(dims, tuple | list) and all(isinstance(name, str) for name in dims)
+    if not words or len(set(dims)) < len(dims) or not {"time"} <= set(dims) <= set(DIMS):
         raise InputError(f"dims = {dims!r}: name each axis of x once, of {', '.join(DIMS)}, and one is time")
     try:
         series = np.asarray(x).astype(float, casting="same_kind")
