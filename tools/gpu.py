@@ -51,7 +51,7 @@ from tsrnn.files import (  # noqa: E402
 from tsrnn.folders import check_folder, hold, is_held  # noqa: E402
 from tsrnn.inputs import integer, number  # noqa: E402
 from tsrnn.model import Architecture, LeakyRNN, check_device  # noqa: E402
-from tsrnn.names import FOLDER  # noqa: E402
+from tsrnn.names import FOLDER, is_own_checkpoint  # noqa: E402
 from tsrnn.runs import UNSOLVED, begin, saved_history  # noqa: E402
 from tsrnn.training import assemble, train_step, train_together  # noqa: E402
 
@@ -346,7 +346,7 @@ def check_network(came: Path, there: Path) -> None:
 
 def is_weights(name: str) -> bool:
     """Whether a network has this file only as long as training keeps it."""
-    return name == UNSOLVED or (is_ours(name) and name.endswith(".safetensors"))
+    return name == UNSOLVED or is_own_checkpoint(name)
 
 
 def solved_n(folder: Path) -> int:

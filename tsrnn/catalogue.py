@@ -46,18 +46,23 @@ def list_models(
     return table[table["solved N"] >= min_n].reset_index(drop=True)
 
 
+def given(network: str | Path) -> Path:
+    """The name or path of a network, as a path. Raises InputError if it is something else."""
+    if not isinstance(network, str | Path):
+        raise InputError(f"network = {reprlib.repr(network)}: give its name or path")
+    return Path(network)
+
+
 def find(network: str | Path, base_path: str | Path | None = None) -> Path:
     """The folder of a network, by its name in `base_path` or by its path.
 
     Raises InputError if there is none; the message says what there is.
     """
-    if not isinstance(network, str | Path):
-        raise InputError(f"network = {reprlib.repr(network)}: give its name or path")
+    path = given(network)
     base = Path(base_path) if base_path is not None else default_base_path()
     there = {folder.name: folder for folder in network_folders(base)}
     if str(network) in there:
         return there[str(network)]
-    path = Path(network)
     try:
         if str(network) and path.is_dir():
             return path.absolute()
@@ -73,7 +78,7 @@ def find_checkpoint(network: str | Path, n: int | None = None, base_path: str | 
 
     `network` is a name or a path, as in `find`, or the path of a checkpoint. InputError if there is none.
     """
-    path = Path(network) if isinstance(network, str | Path) else Path()
+    path = given(network)
     if n is None and CHECKPOINT.fullmatch(path.name) and path.is_file():
         return path
     folder = find(network, base_path)
@@ -109,14 +114,18 @@ def load(
     return zoo.load_any(find_checkpoint(network, n, base_path)).to(device)
 
 
-def gathered(table: str, folders: Sequence[Path]) -> pd.DataFrame:
+def gathered(table: str, folders: Sequence[Path], were_named: bool = True) -> pd.DataFrame:
     """A table of these networks as one: "networks" itself (as `list_models`), or one that `zoo.gather` knows.
 
-    Networks without it are left out, with a warning. Raises InputError if none has it, or there is no such
-    table.
+    Networks without it are left out, with a warning, and damaged ones unless they were named. Raises
+    InputError if none has it, or there is no such table, or one that was named is damaged.
     """
     choice("table", table, ["networks", *(Path(file).stem for file in TABLES)])
-    rows = pd.DataFrame([zoo.row_of(folder) for folder in folders], columns=zoo.INDEX_COLUMNS)
+    if were_named:
+        rows = pd.DataFrame([zoo.row_of(folder) for folder in folders], columns=zoo.INDEX_COLUMNS)
+    else:
+        rows = zoo.rows_of(folders)
+        folders = [folder for folder in folders if folder.name in set(rows["network"])]
     if table == "networks":
         return rows
     [file] = [file for file in TABLES if Path(file).stem == table]

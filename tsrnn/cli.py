@@ -17,11 +17,9 @@ import typer
 import tsrnn
 from tsrnn import InputError
 from tsrnn.command import Stopped, path_of, run
-from tsrnn.inputs import integer
+from tsrnn.inputs import choice, integer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tsrnn.config import TrainConfig
 
 app = typer.Typer(
@@ -291,7 +289,6 @@ def evaluate(
     """
     from tsrnn import catalogue, evaluation, zoo
     from tsrnn.files import is_plain
-    from tsrnn.inputs import choice
     from tsrnn.names import CHECKPOINT, folder_name
     from tsrnn.tasks import get_task, load_task
 
@@ -398,18 +395,6 @@ def to_be_written(path: Path) -> Path:
     return path
 
 
-def those_that_pass(check: "Callable[[Path], object]", folders: list[Path]) -> list[Path]:
-    """Those of all networks that a check has nothing against; the others are named."""
-    found = []
-    for folder in folders:
-        try:
-            check(folder)
-            found.append(folder)
-        except (InputError, OSError) as error:
-            typer.echo(f"tsrnn: left out: {error}", err=True)
-    return found
-
-
 def has_settings(folder: Path) -> bool:
     """Whether it is the folder of a run. So is one that we may not look into: what reads it says so."""
     from tsrnn.files import is_there
@@ -425,18 +410,19 @@ def free_folders_of(networks: list[str] | None, base_path: Path | None) -> list[
     from tsrnn.folders import is_held
     from tsrnn.runs import check_listed, recorded_config
 
-    def check(folder: Path) -> None:
-        recorded_config(folder)
-        if is_held(folder):
-            raise InputError(f"{folder} is being trained by another process")
-        check_listed(folder)
-
-    folders = folders_of(networks, base_path)
-    if not networks:
-        return those_that_pass(check, folders)
-    for folder in folders:
-        check(folder)
-    return folders
+    found = []
+    for folder in folders_of(networks, base_path):
+        try:
+            recorded_config(folder)
+            if is_held(folder):
+                raise InputError(f"{folder} is being trained by another process")
+            check_listed(folder)
+            found.append(folder)
+        except (InputError, OSError) as error:
+            if networks:
+                raise
+            typer.echo(f"tsrnn: left out: {error}", err=True)
+    return found
 
 
 @app.command()
@@ -561,14 +547,12 @@ def export(
 
     Example: tsrnn export history --csv history.csv
     """
-    from tsrnn import catalogue, zoo
+    from tsrnn import catalogue
     from tsrnn.files import write_atomically
 
     csv = None if csv is None else to_be_written(csv)
     folders = folders_of(networks, base_path)
-    if not networks:
-        folders = those_that_pass(zoo.row_of, folders)
-    found = catalogue.gathered(table, folders)
+    found = catalogue.gathered(table, folders, were_named=bool(networks))
     content = found.to_csv(index=False)
     if csv is None:
         typer.echo(content, nl=False)

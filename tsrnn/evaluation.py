@@ -13,7 +13,7 @@ from tsrnn.curriculum import LARGEST_N
 from tsrnn.files import CHECKSUMS, read, read_checksums, read_table
 from tsrnn.inputs import LARGEST_SEED, integer, integers
 from tsrnn.model import Network, RecurrentNetwork, check_heads, check_one
-from tsrnn.names import CHECKPOINT
+from tsrnn.names import is_own_checkpoint
 from tsrnn.runs import check_listed, records, saved_promotions, states_on_disk
 from tsrnn.schemas import TABLES
 
@@ -205,8 +205,7 @@ def check_promotions(folder: Path) -> None:
 
 def is_ours(name: str) -> bool:
     """Whether `tsrnn` gives a file in a network's folder this name, and a checksum."""
-    checkpoint = CHECKPOINT.fullmatch(name)
-    return name in OURS or (checkpoint is not None and checkpoint[3] is not None)
+    return name in OURS or is_own_checkpoint(name)
 
 
 # ---------------------------------------------------------------- what else is in the activity

@@ -76,6 +76,12 @@ def checkpoint_name(n_min: int, n_max: int) -> str:
     return f"rnn_N{n_min}_N{n_max}"
 
 
+def is_own_checkpoint(name: str) -> bool:
+    """Whether this is the name of a checkpoint, and by us."""
+    found = CHECKPOINT.fullmatch(name)
+    return found is not None and found[3] is not None
+
+
 def trained_on(checkpoint: Path) -> tuple[int, int]:
     """The smallest and the largest N that a checkpoint was trained on, from its name."""
     name = CHECKPOINT.fullmatch(checkpoint.name)

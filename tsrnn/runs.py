@@ -43,7 +43,7 @@ from tsrnn.files import (
 from tsrnn.gated import network_class
 from tsrnn.inputs import choice, integer
 from tsrnn.model import leaky
-from tsrnn.names import CHECKPOINT, largest_n
+from tsrnn.names import is_own_checkpoint, largest_n
 from tsrnn.optimisers import memory
 from tsrnn.schemas import HISTORY, PROMOTIONS, no_rows
 
@@ -101,10 +101,7 @@ def check_listed(folder: Path) -> None:
     rows = saved_history(folder)
     rows = rows[: max(states)] if states else rows
     ns = [int(row["N_max"]) for row in rows if row["promoted"] == "True"]
-    named = [
-        name for name in (CHECKPOINT.fullmatch(path.name) for path in folder.iterdir()) if name and name[3]
-    ]
-    there = {int(name[2]): name[0] for name in named}
+    there = {largest_n(path): path.name for path in folder.iterdir() if is_own_checkpoint(path.name)}
     to_stay = {n for earlier, n in pairwise([0, *ns]) if curricula.is_milestone(earlier, n)}
     if ns and not any(name in listed for n, name in there.items() if n >= ns[-1]):
         to_stay.add(ns[-1])

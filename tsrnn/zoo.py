@@ -13,6 +13,7 @@ import json
 import re
 import warnings
 import zipfile
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -345,18 +346,23 @@ def index(base_path: str | Path | None = None) -> pd.DataFrame:
     warning.
     """
     base = Path(base_path) if base_path is not None else default_base_path()
-    rows: list[dict[str, Any]] = []
-    for folder in network_folders(base):
-        try:
-            if is_there(folder / "config.json"):  # or else of the authors, or just being made
-                rows.append(row_of(folder))
-        except (InputError, OSError) as error:
-            warnings.warn(f"left out: {error}", stacklevel=2)
-    return pd.DataFrame(rows, columns=INDEX_COLUMNS)
+    return rows_of(network_folders(base))
 
 
 INDEX_COLUMNS = "network curriculum task variant number seed".split()
 INDEX_COLUMNS += ["solved N", *"epochs minutes device precision from profile checkpoints".split()]
+
+
+def rows_of(folders: Sequence[Path]) -> pd.DataFrame:
+    """The rows of `index` of those folders that hold a network; those that cannot be read are left out."""
+    rows: list[dict[str, Any]] = []
+    for folder in folders:
+        try:
+            if is_there(folder / "config.json"):  # or else of the authors, or just being made
+                rows.append(row_of(folder))
+        except (InputError, OSError) as error:
+            warnings.warn(f"left out: {error}", stacklevel=3)
+    return pd.DataFrame(rows, columns=INDEX_COLUMNS)
 
 
 def row_of(folder: Path) -> dict[str, Any]:

@@ -192,14 +192,18 @@ def judged(counts: Mapping[str, int]) -> str:
     return f"{counts['tested']} can be judged; {waiting}"
 
 
+def is_small(row: pd.Series) -> bool:
+    """Whether a row has a verdict, and at reduced scale."""
+    return bool(row["reduced"]) and row["verdict"] not in (UNTESTED, UNCLAIMED)
+
+
 def in_words(row: pd.Series) -> str:
     """A row's verdict, marked, and at which scale.
 
     >>> in_words(pd.Series({"verdict": SMALLER, "reduced": True}))
     '✓ reproduced, smaller than published; reduced scale'
     """
-    small = row["reduced"] and row["verdict"] not in (UNTESTED, UNCLAIMED)
-    return f"{MARKS[row['verdict']]} {row['verdict']}" + ("; reduced scale" if small else "")
+    return f"{MARKS[row['verdict']]} {row['verdict']}" + ("; reduced scale" if is_small(row) else "")
 
 
 def number(x: float, least: int = 0) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from tsrnn.analysis.statistics import p_text
 from tsrnn.book import claims
-from tsrnn.book.claims import CONTRADICTED, INCONCLUSIVE, MARKS, REPRODUCED, UNCLAIMED, UNTESTED, Claim
+from tsrnn.book.claims import CONTRADICTED, INCONCLUSIVE, MARKS, REPRODUCED, UNTESTED, Claim
 from tsrnn.book.plotting import task_name
 
 # Of a thumbnail, in px; 0 stands at the same place in all.
@@ -100,7 +100,7 @@ def cell(task: str, row: pd.Series) -> str:
         first, size = words.split(", ")
         words = f'<span class="unseen">{first}, </span>{size.replace(" than published", "")}'
         words += '<span class="unseen"> than published</span>'
-    small = row["reduced"] and row["verdict"] not in (UNTESTED, UNCLAIMED)
+    small = claims.is_small(row)
     kind = of_verdict(row["verdict"]) + (" reduced" if small else "")
     effect = f'{thumbnail(row)}<span class="effect">{claims.with_unit(row)}</span>' if measured else ""
     n = f'<span class="n">n {count(row)}</span>' if measured else ""

@@ -188,10 +188,13 @@ def pairs(nets: Networks, claim: Claim) -> pd.DataFrame:
 
 
 def ladder_pairs(ends: pd.DataFrame) -> pd.DataFrame:
-    """As `pairs`, of the share of a ladder's answers that change (%), from the rows of `at_the_end`."""
+    """As `pairs`, of the share of a ladder's answers that change (%), from the rows of `at_the_end`.
+
+    N is a list there: networks of a kind may have come to different N.
+    """
     ladder = ends[ends["measure"] == "ladder"]
     means = ladder.assign(model=ladder["kind"].map(model_of).replace("", "standard"))
-    means = means.groupby(["model", "curriculum"], sort=False)[["N", "value"]].mean().reset_index()
+    means = means.groupby(["model", "curriculum"], sort=False).agg({"N": list, "value": "mean"}).reset_index()
     return means[means["model"].duplicated(keep=False)].sort_values("curriculum", kind="stable")
 
 
@@ -201,7 +204,7 @@ def figure_of_pairs(tables: Mapping[str, pd.DataFrame], task: str) -> Figure:
     size = (6.4, 0.6 + 0.3 * sum(heights))
     fig, axes = plt.subplots(len(tables), figsize=size, squeeze=False, height_ratios=heights)
     for ax, (what, table) in zip(axes.flat, tables.items(), strict=True):
-        models = table.groupby("model", sort=False)["N"].agg(paper.span)
+        models = table.explode("N").groupby("model", sort=False)["N"].agg(paper.span)
         names = [f"{model}, N = {n}" for model, n in models.items()]
         ends = [table.loc[table["curriculum"] == kind, "value"].to_numpy() for kind in KINDS]
         ax.hlines(names, *ends, color=plotting.INK, lw=1)
