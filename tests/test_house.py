@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "tsrnn"
 # From the ground up. A module may import what stands on a line before its own, or beside it.
 FLOORS = """
 tsrnn
-tsrnn.inputs tsrnn.command tsrnn.progress tsrnn.kernels tsrnn.optimisers
+tsrnn.inputs tsrnn.kinds tsrnn.command tsrnn.progress tsrnn.kernels tsrnn.optimisers
 tsrnn.recurrence
 tsrnn.model tsrnn.tasks
 tsrnn.names tsrnn.gated

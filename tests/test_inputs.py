@@ -9,16 +9,20 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from tsrnn import InputError
 from tsrnn.analysis.decoding import decoding, shifts
 from tsrnn.analysis.interventions import Stream, ablation, perturbation
+from tsrnn.analysis.recordings import timescales_of
 from tsrnn.analysis.simulate import Protocol
 from tsrnn.config import LIMITS, TrainConfig
 from tsrnn.curriculum import start
-from tsrnn.evaluation import accuracy, new_readouts
+from tsrnn.evaluation import accuracy, forgetting, new_readouts
 from tsrnn.inputs import integer, integers, number
 from tsrnn.model import Architecture, LeakyRNN
+from tsrnn.probes import Scale
+from tsrnn.retraining import retrain
 
 WHOLE = ["first_n", "init_heads", "add_heads", "forget_heads", "max_n"]
 WHOLE += [name for name, (low, _) in LIMITS.items() if isinstance(low, int)]
@@ -99,6 +103,12 @@ def test_lists_that_are_none(values):
         integers("N", values, 1, 9)
 
 
+def test_a_folder_gets_no_name_that_no_system_takes():
+    assert len(TrainConfig(model="continuous", k=range(1, 50)).folder()) <= 200
+    with pytest.raises(InputError, match=r"folder, cumulative_parity_continuous.*choose fewer k"):
+        TrainConfig(model="continuous", k=range(1, 100))
+
+
 MODEL = LeakyRNN.initialise(Architecture(neurons=6), [torch.Generator().manual_seed(0)])
 MODEL.heads = {3: 0}
 CALLS = {
@@ -115,6 +125,17 @@ CALLS = {
     "perturbation, directions": lambda: perturbation(MODEL, "parity", 3, "W", directions=True),
     "Stream, steps": lambda: Stream(steps=10**30),
     "Protocol, trials": lambda: Protocol(trials="10"),
+    "Scale, batches": lambda: Scale(batches="10"),
+    "retrain, colour": lambda: retrain(MODEL, "parity", [2], colour=1),
+    "retrain, setting": lambda: retrain(MODEL, "parity", [2], first_n=3),
+    "retrain, neurons": lambda: retrain(MODEL, "parity", [2], neurons=3),
+    "retrain, device": lambda: retrain(MODEL, "parity", [2], device="tpu"),
+    "answer, N": lambda: MODEL.answer([0, 1, 1], 3.0),
+    "forgetting, head": lambda: forgetting(LeakyRNN.from_rnn(nn.RNN(1, 3)), "parity"),
+    "ablation, groups": lambda: ablation(MODEL, "parity", 3, {}),
+    "timescales_of, x": lambda: timescales_of(np.geomspace(1e120, 1e125, 99), dims=("time",)),
+    "timescales_of, time unit": lambda: timescales_of(np.arange(99.0), dims=("time",), time_unit=5),
+    "timescales_of, published": lambda: timescales_of(np.arange(99.0), dims=("time",), published="no"),
 }
 
 

@@ -12,6 +12,7 @@ from tsrnn import InputError, zoo
 from tsrnn.analysis.simulate import Protocol
 from tsrnn.config import TrainConfig
 from tsrnn.files import read_json
+from tsrnn.kinds import check_kinds
 from tsrnn.names import NAMES, largest_n
 from tsrnn.runs import records
 
@@ -24,6 +25,7 @@ PAPER = (
 )
 
 
+@check_kinds
 def card(folder: str | Path) -> dict[str, Any]:
     """What there is to say of one trained network, as JSON can hold it.
 

@@ -3,20 +3,21 @@
 import reprlib
 import warnings
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 import pandas as pd
 
 from tsrnn import InputError, tasks, zoo
-from tsrnn.curriculum import CURRICULA, LARGEST_N
+from tsrnn.curriculum import CURRICULA
 from tsrnn.files import is_there
-from tsrnn.inputs import choice, integer
+from tsrnn.inputs import LARGEST_N, choice, integer
+from tsrnn.kinds import check_kinds
 from tsrnn.model import RecurrentNetwork, check_device
-from tsrnn.names import CHECKPOINT, default_base_path, largest_n, network_folders
+from tsrnn.names import CHECKPOINT, default_base_path, largest_n, network_folders, those_like
 from tsrnn.schemas import TABLES
 
 
+@check_kinds
 def list_models(
     task: str | None = None,
     curriculum: str | None = None,
@@ -38,7 +39,7 @@ def list_models(
     """
     if base_path is not None and not Path(base_path).is_dir():
         raise InputError(f"base path = {str(base_path)[:100]}: there is no such folder")
-    table, min_n = zoo.index(base_path), integer("min n", min_n, 0, LARGEST_N)
+    min_n, table = integer("min n", min_n, 0, LARGEST_N), zoo.index(base_path)
     for column, wanted, known in (("task", task, tasks.TASKS), ("curriculum", curriculum, CURRICULA)):
         if wanted is not None:
             choice(column, wanted, list(dict.fromkeys([*known, *table[column]])))
@@ -53,6 +54,7 @@ def given(network: str | Path) -> Path:
     return Path(network)
 
 
+@check_kinds
 def find(network: str | Path, base_path: str | Path | None = None) -> Path:
     """The folder of a network, by its name in `base_path` or by its path.
 
@@ -68,11 +70,10 @@ def find(network: str | Path, base_path: str | Path | None = None) -> Path:
             return path.absolute()
     except (OSError, ValueError):  # a name too long, or that no file can have
         pass
-    near = list(there) if len(there) <= 8 else get_close_matches(path.name, there, 8, 0.3)
-    those = f"networks there: {', '.join(near) or 'none like it'} ({len(there)} in all)"
-    raise InputError(f"no network {str(network)[:100]} in {base}; {those}")
+    raise InputError(f"no network {str(network)[:100]} in {base}; {those_like(path.name, base)}")
 
 
+@check_kinds
 def find_checkpoint(network: str | Path, n: int | None = None, base_path: str | Path | None = None) -> Path:
     """The checkpoint of a network at its largest N, or where `n` was its largest.
 
@@ -92,6 +93,7 @@ def find_checkpoint(network: str | Path, n: int | None = None, base_path: str | 
     return kept[max(kept) if n is None else n]
 
 
+@check_kinds
 def load(
     network: str | Path, n: int | None = None, base_path: str | Path | None = None, device: str = "cpu"
 ) -> RecurrentNetwork:

@@ -9,7 +9,7 @@ import torch
 
 from tsrnn import InputError, names, tasks
 from tsrnn import curriculum as curricula
-from tsrnn.inputs import LARGEST_SEED, check_fields, choice, integer, integers
+from tsrnn.inputs import LARGEST_N, LARGEST_SEED, check_fields, choice, integer, integers
 from tsrnn.model import Architecture, check_device_name
 from tsrnn.optimisers import MEMORY
 
@@ -29,6 +29,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "promotion": (0.0, 1.0),
 }
 SHORTEST_SIMULATION = 32  # steps: the largest lag of `analysis.timescales`, 30, and two
+LONGEST_NAME = 200  # of a folder, in letters: most systems take 255 bytes
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 # How leaky networks are trained, and how the authors train their LSTM; `momentum` is Adam's β₁
 SGD = {
@@ -114,11 +115,16 @@ class TrainConfig:
             for name in vars(self).keys() & vars(checked).keys():
                 object.__setattr__(self, name, getattr(checked, name))
         if self.max_n is not None:
-            check_fields(self, {"max_n": (1, curricula.LARGEST_N)})
+            check_fields(self, {"max_n": (1, LARGEST_N)})
         if self.max_n is not None and not first.n_max <= self.max_n <= first.largest_n:
             raise InputError(
                 f"max N = {self.max_n}: this {self.curriculum} curriculum starts with N = {first.n_max} "
                 f"and has heads up to N = {first.largest_n}; choose {first.n_max} to {first.largest_n}"
+            )
+        if len(self.folder()) > LONGEST_NAME:
+            raise InputError(
+                f"the name of its folder, {self.folder()[:60]}..., would have {len(self.folder())} letters: "
+                f"choose fewer k, or a shorter name of the task, for {LONGEST_NAME} at the most"
             )
         if 0 < self.measure_steps < SHORTEST_SIMULATION:
             raise InputError(
@@ -158,8 +164,8 @@ OPTIONS = (
 )
 # Of `tsrnn retrain`, and their ranges
 RETRAIN_OPTIONS = {
-    "--start": (1, curricula.LARGEST_N),
-    "--on": (2, curricula.LARGEST_N),
+    "--start": (1, LARGEST_N),
+    "--on": (2, LARGEST_N),
     "--epochs": (1, 10**6),
 }
 SETTINGS = ("profile", "profiles", "zoo", "done", "device", "together")

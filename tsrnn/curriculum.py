@@ -17,10 +17,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tsrnn import InputError
-from tsrnn.inputs import choice, integer
+from tsrnn.inputs import LARGEST_N, choice, integer
 from tsrnn.model import HEADS
-
-LARGEST_N = 10_000
 
 
 @dataclass(frozen=True)

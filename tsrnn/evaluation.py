@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from tsrnn import InputError, tasks, zoo
-from tsrnn.curriculum import LARGEST_N
 from tsrnn.files import CHECKSUMS, read, read_checksums, read_table
-from tsrnn.inputs import LARGEST_SEED, integer, integers
-from tsrnn.model import Network, RecurrentNetwork, check_heads, check_one
+from tsrnn.inputs import LARGEST_N, LARGEST_SEED, integer, integers
+from tsrnn.kinds import check_kinds
+from tsrnn.model import Network, RecurrentNetwork, check_heads, check_one, largest_head
 from tsrnn.names import is_own_checkpoint
 from tsrnn.runs import check_listed, records, saved_promotions, states_on_disk
 from tsrnn.schemas import TABLES
@@ -21,6 +21,7 @@ BATCH = 256
 OURS = ("config.json", *TABLES)
 
 
+@check_kinds
 @torch.no_grad()
 def accuracy(
     model: RecurrentNetwork,
@@ -99,6 +100,7 @@ def as_trained(model: Network, task: str) -> tasks.Task:
     return tasks.get_task(task, fair=isinstance(model, RecurrentNetwork) and model.architecture.signed)
 
 
+@check_kinds
 def accuracy_by_k(
     model: RecurrentNetwork,
     task: str,
@@ -136,6 +138,7 @@ def accuracy_by_k(
     return pd.concat(tables, ignore_index=True)
 
 
+@check_kinds
 def verify(folder: str | Path, batches: int = 50) -> pd.DataFrame:
     """Re-measure the checkpoints of a trained network on fresh data, beside what was recorded.
 
@@ -153,9 +156,9 @@ def verify(folder: str | Path, batches: int = 50) -> pd.DataFrame:
             what such a file holds.
     """
     folder = Path(folder)
+    config, promotions = records(folder)
     check_listed(folder)
     check_promotions(folder)
-    config, promotions = records(folder)
     there = {path.name for path in folder.iterdir() if is_ours(path.name)}
     unlisted = sorted(there - read_checksums(folder).keys())
     if unlisted and not states_on_disk(folder):  # or else a training has not yet listed what it just wrote
@@ -211,6 +214,7 @@ def is_ours(name: str) -> bool:
 # ---------------------------------------------------------------- what else is in the activity
 
 
+@check_kinds
 def forgetting(
     model: RecurrentNetwork, task: str, ns: Sequence[int] | None = None, batches: int = 50, seed: int = 0
 ) -> pd.DataFrame:
@@ -232,7 +236,7 @@ def forgetting(
     Raises:
         InputError: as `accuracy` and `new_readouts`.
     """
-    largest = max(model.heads)
+    largest = largest_head(model)
     ns = list(range(2, largest + 1)) if ns is None else integers("n", ns, 1, LARGEST_N)
     asked = model.select([0])
     asked.heads = {n: model.heads.get(n, model.heads[largest]) for n in ns}
@@ -244,6 +248,7 @@ def forgetting(
     return table
 
 
+@check_kinds
 def generalisation(
     model: RecurrentNetwork, task: str, ns: Sequence[int] | None = None, batches: int = 50, seed: int = 0
 ) -> pd.DataFrame:
@@ -251,10 +256,11 @@ def generalisation(
 
     Arguments, columns and errors as `new_readouts`.
     """
-    largest = max(model.heads)
+    largest = largest_head(model)
     return new_readouts(model, task, range(largest + 1, largest + 11) if ns is None else ns, batches, seed)
 
 
+@check_kinds
 def new_readouts(
     model: Network, task: str, ns: Sequence[int], batches: int = 50, seed: int = 0
 ) -> pd.DataFrame:

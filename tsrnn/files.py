@@ -58,8 +58,9 @@ def make_folder(folder: Path) -> Path:
     """The folder, made if it is not there. Raises InputError if that cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {folder}: {error.strerror}; choose another") from error
+    except (OSError, ValueError) as error:  # ValueError: a name that no folder can have
+        why = getattr(error, "strerror", error)
+        raise InputError(f"cannot make the folder {folder}: {why}; choose another") from error
     return folder
 
 

@@ -5,14 +5,16 @@ NumPy's numbers are as good as Python's. A bool is no number, and 1.0 is not the
 
 import operator
 import reprlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from math import nan
 from numbers import Real
-from typing import Any
+from typing import Any, TypeVar
 
 from tsrnn import InputError
 
 LARGEST_SEED = 2**63 - 1
+LARGEST_N = 10_000
+Number = TypeVar("Number", int, float)
 
 
 def integer(name: str, value: Any, low: int, high: int) -> int:
@@ -45,11 +47,37 @@ def choice(name: str, value: Any, allowed: Collection[str]) -> str:
     return value
 
 
+def text(name: str, value: Any) -> str:
+    """The value, if it is words. InputError if it is anything else."""
+    if not isinstance(value, str):
+        raise InputError(f"{name} = {reprlib.repr(value)}: give text")
+    return value
+
+
+def truth(name: str, value: Any) -> bool:
+    """The value, if it is True or False. InputError if it is anything else: a text is true, even "no"."""
+    if type(value).__name__ not in ("bool", "bool_"):  # NumPy's, too
+        raise InputError(f"{name} = {reprlib.repr(value)}: give True or False")
+    return bool(value)
+
+
 def integers(name: str, values: Any, low: int, high: int) -> list[int]:
     """The values as Python ints from `low` to `high`, one or more, each once. InputError if not so."""
+    return each_once(integer, name, values, low, high)
+
+
+def numbers(name: str, values: Any, low: float, high: float) -> list[float]:
+    """The values as Python floats from `low` to `high`, one or more, each once. InputError if not so."""
+    return each_once(number, name, values, low, high)
+
+
+def each_once(
+    check: Callable[..., Number], name: str, values: Any, low: Number, high: Number
+) -> list[Number]:
     if not isinstance(values, Iterable) or isinstance(values, str):
-        raise InputError(f"{name} = {reprlib.repr(values)}: give one or more whole numbers, {low} to {high}")
-    given = [integer(name, value, low, high) for value in values]
+        kind = "whole numbers" if check is integer else "numbers"
+        raise InputError(f"{name} = {reprlib.repr(values)}: give one or more {kind}, {low} to {high}")
+    given = [check(name, value, low, high) for value in values]
     if not given or len(set(given)) < len(given):
         raise InputError(f"{name} = {reprlib.repr(given)}: give each once, one or more")
     return given

@@ -19,14 +19,15 @@ import re
 import reprlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from tsrnn import InputError, recurrence
-from tsrnn.inputs import check_fields, choice, integers
+from tsrnn.inputs import LARGEST_N, check_fields, choice, integer, integers
+from tsrnn.kinds import check_kinds
 
 HEADS = 100
 INITIAL_STATE = 0.1
@@ -91,6 +92,7 @@ class Architecture:
         return self.gated and self.protocol == "published"
 
 
+@runtime_checkable
 class Network(Protocol):
     """What the analyses of activity need of a network, ours or a reader's own."""
 
@@ -175,14 +177,19 @@ class RecurrentNetwork(nn.Module):
         return self.head_weight.shape[0], self.head_weight.shape[-1]
 
     @classmethod
+    @check_kinds
     def initialise(cls, architecture: Architecture, generators: Sequence[torch.Generator]) -> Self:
         """One fresh network per generator."""
+        if not len(generators) or not all(isinstance(g, torch.Generator) for g in generators):
+            raise InputError(f"generators = {reprlib.repr(generators)}: give a torch.Generator a network")
         networks = [cls.initial_parameters(architecture, g) for g in generators]
         return cls(architecture, {name: torch.stack([n[name] for n in networks]) for name in networks[0]})
 
+    @check_kinds
     def select(self, networks: Sequence[int]) -> Self:
         """The networks of these indices, as a model of their own (a copy)."""
-        chosen = {name: p.detach()[list(networks)].clone() for name, p in self.named_parameters()}
+        networks = [integer("network", k, 0, self.shape[0] - 1) for k in networks]
+        chosen = {name: p.detach()[networks].clone() for name, p in self.named_parameters()}
         model = type(self)(self.architecture, chosen)
         model.heads, model.k, model.task = dict(self.heads), self.k, self.task
         return model
@@ -227,7 +234,7 @@ class RecurrentNetwork(nn.Module):
             InputError: as `run`; no readout for n; fewer than n bits.
         """
         check_one(self)
-        check_heads(self, [n])
+        [n] = check_heads(self, [n])
         bits = as_bits(bits)
         if len(bits) < n:
             raise InputError(f"{len(bits)} bits: N = {n} is asked for, so give {n} or more in each sequence")
@@ -404,13 +411,22 @@ def as_bits(bits: Any) -> Tensor:
     return found.float()
 
 
-def check_heads(model: RecurrentNetwork, ns: Sequence[int]) -> None:
-    """Raise InputError unless there is a head for every N in `ns`."""
+def check_heads(model: RecurrentNetwork, ns: Sequence[int]) -> list[int]:
+    """These N, one or more, as Python ints. Raises InputError unless there is a head for each."""
+    ns = [integer("N", n, 1, LARGEST_N) for n in ns]
     missing = [n for n in ns if n not in model.heads]
     if missing or not ns:
         raise InputError(
             f"no head for N = {missing or list(ns)}: this network has heads for {list(model.heads)}"
         )
+    return ns
+
+
+def largest_head(model: RecurrentNetwork) -> int:
+    """The largest N that there is a head for. Raises InputError if there is none."""
+    if not model.heads:
+        raise InputError("this network has no head: load a trained one, or set `heads`, as {2: 0}")
+    return max(model.heads)
 
 
 def check_one(model: Network) -> None:

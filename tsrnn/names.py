@@ -5,6 +5,7 @@ It loads neither torch nor pandas: the shell completes names of networks with it
 
 import os
 import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,3 +93,10 @@ def trained_on(checkpoint: Path) -> tuple[int, int]:
 
 def largest_n(checkpoint: Path) -> int:
     return trained_on(checkpoint)[1]
+
+
+def those_like(name: str, base: Path) -> str:
+    """For an error: the names of networks in a folder that are most like this one."""
+    there = [folder.name for folder in network_folders(base)]
+    near = there if len(there) <= 8 else get_close_matches(name, there, 8, 0.3)
+    return f"networks there: {', '.join(near) or 'none like it'} ({len(there)} in all)"

@@ -24,7 +24,9 @@ from tsrnn.analysis.measure import cheap, checks, costly, mechanism
 from tsrnn.analysis.simulate import Protocol
 from tsrnn.files import is_there, read_table, write_table
 from tsrnn.folders import hold
-from tsrnn.model import RecurrentNetwork
+from tsrnn.inputs import LARGEST_N, check_fields
+from tsrnn.kinds import check_kinds
+from tsrnn.model import RecurrentNetwork, largest_head
 from tsrnn.progress import progress_bar
 from tsrnn.runs import PROMOTION_COLUMNS, records, save_promotions
 from tsrnn.schemas import TABLES
@@ -39,10 +41,14 @@ class Scale:
     batches: int = 20  # of 256 sequences, to test readouts; twice that many to train new ones
     beyond: int = 5  # new readouts up to this many N beyond the largest
 
+    def __post_init__(self) -> None:
+        check_fields(self, {"steps": (2, 10**9), "batches": (1, 10**5), "beyond": (1, LARGEST_N)})
+
 
 QUICK = Scale(2000, Stream(steps=100, repetitions=2), batches=2, beyond=2)
 
 
+@check_kinds
 def robustness(model: RecurrentNetwork, task: str, scale: Scale) -> pd.DataFrame:
     """What damage does to the answers for the largest N of one network (Figures 7 and 8).
 
@@ -53,7 +59,7 @@ def robustness(model: RecurrentNetwork, task: str, scale: Scale) -> pd.DataFrame
         the published values without the two largest; `repeat` counts directions). The published warm-up of
         the stream, 100 bits, is as long as N where that is longer.
     """
-    n = max(model.heads)
+    n = largest_head(model)
     stream = replace(scale.stream, warm_up=max(n, scale.stream.warm_up))
     groups = fastest_and_slowest(model, min(20, model.shape[1] // 2))
     tables = []
@@ -69,6 +75,7 @@ def robustness(model: RecurrentNetwork, task: str, scale: Scale) -> pd.DataFrame
     return pd.concat(tables, ignore_index=True).assign(N=n)[columns]
 
 
+@check_kinds
 def readouts(model: RecurrentNetwork, task: str, scale: Scale) -> pd.DataFrame:
     """What is left of smaller n, and what there is already of larger ones (Figure 3c).
 
@@ -76,7 +83,7 @@ def readouts(model: RecurrentNetwork, task: str, scale: Scale) -> pd.DataFrame:
         Columns N (the largest trained), n (asked for), readout, accuracy, sequences: see
         `evaluation.forgetting` and `evaluation.generalisation`.
     """
-    largest = max(model.heads)
+    largest = largest_head(model)
     beyond = range(largest + 1, largest + 1 + scale.beyond)
     tables = [
         evaluation.forgetting(model, task, batches=scale.batches),
@@ -92,6 +99,7 @@ PROBES: dict[str, Callable[[RecurrentNetwork, str, Scale], pd.DataFrame]] = {
 }
 
 
+@check_kinds
 def add_missing(folder: str | Path, progress: bool = True, scale: Scale | None = None) -> list[int]:
     """Measure what is not yet known of a trained network, wherever it kept a checkpoint.
 
@@ -119,7 +127,7 @@ def add_missing(folder: str | Path, progress: bool = True, scale: Scale | None =
             probes = [name for name in PROBES if name != "robustness" or not model.architecture.gated]
             found += [add_probe(folder, name, model, config.task, scale, still_held) for name in probes]
             if any(found):
-                added.append(max(model.heads))
+                added.append(largest_head(model))
     return added
 
 
@@ -128,10 +136,10 @@ def add_promotion(
 ) -> bool:
     """Add to the promotions what `measure` gives and they lack; whether they lacked anything."""
     _, promotions = records(folder)
-    solved = promotions[promotions["N_max"] == max(model.heads)]
+    solved = promotions[promotions["N_max"] == largest_head(model)]
     if solved.empty:
         raise InputError(
-            f"{folder}: promotions.parquet has nothing of N = {max(model.heads)}, a checkpoint has"
+            f"{folder}: promotions.parquet has nothing of N = {largest_head(model)}, a checkpoint has"
         )
     there, protocol = set(solved["measure"]), Protocol(steps)
     new = [cheap(model)]
@@ -159,7 +167,7 @@ def add_probe(
     """Add a checkpoint to the file of a probe; whether it was not yet in it."""
     path = folder / f"{name}.parquet"
     known = read_table(path, TABLES[path.name]) if is_there(path) else None
-    if known is not None and max(model.heads) in set(known["N"]):
+    if known is not None and largest_head(model) in set(known["N"]):
         return False
     new = PROBES[name](model, task, scale).astype({"accuracy": "float32"})
     table = new if known is None else pd.concat([known, new], ignore_index=True)

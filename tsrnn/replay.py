@@ -34,6 +34,7 @@ import pandas as pd
 from tsrnn import InputError
 from tsrnn.config import TrainConfig
 from tsrnn.inputs import integer
+from tsrnn.kinds import check_kinds
 from tsrnn.progress import progress_bar
 from tsrnn.runs import begin, records
 from tsrnn.training import move_on, result, train_and_test
@@ -51,6 +52,7 @@ QUANTITIES = ("N_min", "N_max", *TOLERANCES, "promoted")
 SMALLEST = 0.01  # what is smaller is compared as if it were this: the sd of equal tau is 0, or rounding
 
 
+@check_kinds
 def replay(folder: str | Path, epochs: int = 2, progress: bool = True) -> pd.DataFrame:
     """Train the first epochs of a network once more, in memory, beside what was recorded of them.
 

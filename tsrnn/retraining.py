@@ -10,11 +10,11 @@ import pandas as pd
 from tsrnn import InputError, zoo
 from tsrnn.batches import draw_batches
 from tsrnn.config import TrainConfig
-from tsrnn.curriculum import LARGEST_N
 from tsrnn.files import is_there, read_table, write_table
 from tsrnn.folders import hold
-from tsrnn.inputs import integer, integers
-from tsrnn.model import RecurrentNetwork, check_device, check_one
+from tsrnn.inputs import LARGEST_N, choice, integer, integers
+from tsrnn.kinds import check_columns, check_kinds
+from tsrnn.model import RecurrentNetwork, check_device, check_one, largest_head
 from tsrnn.names import largest_n
 from tsrnn.progress import progress_bar
 from tsrnn.runs import Run, begin, records
@@ -22,8 +22,10 @@ from tsrnn.schemas import RETRAINING
 from tsrnn.training import assemble, test_accuracy, train_step
 
 FILE = "retraining.parquet"
+SETTINGS = ("optimiser", "learning_rate", "momentum", "clip", "batch_size", "steps", "test_batches")
 
 
+@check_kinds
 def retrain(
     model: RecurrentNetwork,
     task: str,
@@ -47,7 +49,7 @@ def retrain(
         seed: of the sequences, which are the same for every network of the same seed.
         progress: show a progress bar.
         device: cpu, cuda or mps.
-        protocol: other values for fields of `TrainConfig`, e.g. steps=100 for a reduced scale.
+        protocol: other values for `SETTINGS` of `TrainConfig`, e.g. steps=100 for a reduced scale.
 
     Returns:
         Columns N, epoch (0: before any), accuracy, relative_accuracy: (accuracy − 0.5) over that of the
@@ -57,6 +59,9 @@ def retrain(
         InputError: unknown task, n out of range, epochs < 1, more than one network.
     """
     check_one(model)
+    check_device(device)
+    for name in protocol:
+        choice("setting", name, SETTINGS)
     ns, epochs = integers("N", ns, 2, LARGEST_N), integer("epochs", epochs, 1, 10**6)
     architecture = asdict(model.architecture)
     configs = [TrainConfig("single", task, seed, first_n=n, **architecture, **protocol) for n in ns]
@@ -80,8 +85,10 @@ def retrain(
     return table
 
 
+@check_kinds
 def relative_to_first(table: pd.DataFrame) -> pd.DataFrame:
     """With relative_accuracy: (accuracy − 0.5) over that of the first N in the table after its last epoch."""
+    check_columns("table", table, ("N", "epoch", "accuracy"))
     first = table[(table["N"] == table["N"].iloc[0]) & (table["epoch"] == table["epoch"].max())]
     return table.assign(relative_accuracy=(table["accuracy"] - 0.5) / (first["accuracy"].iloc[0] - 0.5))
 
@@ -89,7 +96,7 @@ def relative_to_first(table: pd.DataFrame) -> pd.DataFrame:
 def taken_over(model: RecurrentNetwork, config: TrainConfig) -> Run:
     """A single-head run that begins with this network and the readout of its largest N."""
     parameters = {name: p.detach()[0].clone() for name, p in model.named_parameters()}
-    newest = model.heads[max(model.heads)]
+    newest = model.heads[largest_head(model)]
     parameters |= {name: parameters[name][[newest]] for name in ("head_weight", "head_bias")}
     return begin(config, parameters=parameters)
 
@@ -124,6 +131,7 @@ def retrained(folder: Path) -> pd.DataFrame | None:
     return read_table(path, RETRAINING) if is_there(path) else None
 
 
+@check_kinds
 def add_retraining(
     folder: str | Path, start: int, ns: Sequence[int], epochs: int, progress: bool = True, device: str = "cpu"
 ) -> bool:

@@ -231,7 +231,8 @@ def drop_after(run: Run) -> None:
     run.history, promotions = saved_history(run.folder)[: run.epoch], saved_promotions(run.folder)
     if len(run.history) < run.epoch:
         raise InputError(
-            f"{run.folder}: its state is of epoch {run.epoch}, history.csv ends with {len(run.history)}"
+            f"{run.folder}: the network to go on with is of epoch {run.epoch}, history.csv ends with "
+            f"{len(run.history)}: put that back as it was saved"
         )
     run.promotions = promotions[promotions["epoch"] <= run.epoch]
     promoted = {int(row["epoch"]) for row in run.history if row["promoted"] == "True"}

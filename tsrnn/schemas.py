@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from pandera.pandas import Check, Column, DataFrameSchema
 
-from tsrnn.curriculum import LARGEST_N
+from tsrnn.inputs import LARGEST_N
 
 FAR = 2**31  # more than any count of ours
 

@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from tsrnn import InputError
-from tsrnn.inputs import choice
+from tsrnn.inputs import choice, integer
+from tsrnn.kinds import check_kinds
 
 
 @dataclass(frozen=True)
@@ -45,21 +46,25 @@ def draw_fair(length: int, batch: int, generator: torch.Generator) -> Tensor:
     return (torch.rand(length, batch, generator=generator) < 0.5).float()
 
 
+@check_kinds
 def parity(bits: Tensor, n: int) -> Tensor:
     """N-parity: the sum of the last n bits, modulo 2.
 
     >>> parity(torch.tensor([[1], [0], [1], [1]]), 3)
     tensor([0])
     """
+    n = integer("N", n, 1, len(bits))
     return bits[-n:].sum(0).long() % 2
 
 
+@check_kinds
 def delayed_match(bits: Tensor, n: int) -> Tensor:
     """N-delayed-match-to-sample: 1 if the last bit equals the one n - 1 steps before it.
 
     >>> delayed_match(torch.tensor([[1], [0], [1], [1]]), 3)
     tensor([0])
     """
+    n = integer("N", n, 1, len(bits))
     return (bits[-n] == bits[-1]).long()
 
 

@@ -35,6 +35,7 @@ from tsrnn.curriculum import is_milestone
 from tsrnn.files import remove, write_table
 from tsrnn.folders import check_count, check_folder, choosing, hold, is_done
 from tsrnn.gated import network_class
+from tsrnn.kinds import check_kinds
 from tsrnn.model import LeakyRNN, RecurrentNetwork, check_device
 from tsrnn.names import checkpoint_name
 from tsrnn.optimisers import MEMORY, OPTIMISERS
@@ -53,6 +54,7 @@ from tsrnn.runs import (
 )
 
 
+@check_kinds
 def train(
     config: TrainConfig,
     runs: int = 1,

@@ -32,6 +32,7 @@ from tsrnn.files import (
     is_plain,
     is_saved,
     is_there,
+    make_folder,
     read,
     read_checksums,
     read_json,
@@ -40,9 +41,10 @@ from tsrnn.files import (
     write,
 )
 from tsrnn.gated import network_class
-from tsrnn.inputs import choice, integer, integers
+from tsrnn.inputs import LARGEST_N, choice, integer, integers, text
+from tsrnn.kinds import check_columns, check_kinds
 from tsrnn.model import HEADS, Architecture, RecurrentNetwork, check_device
-from tsrnn.names import CHECKPOINT, checkpoint_name, folder_name, largest_n, trained_on
+from tsrnn.names import CHECKPOINT, checkpoint_name, folder_name, largest_n, those_like, trained_on
 from tsrnn.names import default_base_path as default_base_path  # it is as much the zoo's
 from tsrnn.names import network_folders as network_folders
 from tsrnn.schemas import HISTORY, TABLES, no_rows
@@ -55,6 +57,7 @@ from tsrnn.schemas import HISTORY, TABLES, no_rows
 HALVES = ("W", "head_weight", "head_bias")
 
 
+@check_kinds
 def save_checkpoint(
     model: RecurrentNetwork, folder: str | Path, task: str, name: str | None = None, **notes: int
 ) -> Path:
@@ -62,7 +65,7 @@ def save_checkpoint(
 
     Args:
         model, task: the network, and what it was trained for.
-        folder: where to put it.
+        folder: where to put it; made if it is not there.
         name: of the file; default by the N that it was trained on.
         notes: what else to write of it (see `checkpoint_epoch`).
 
@@ -92,7 +95,7 @@ def save_checkpoint(
     content = to_safetensors(
         {k: v.contiguous() for k, v in tensors.items()}, metadata={"tsrnn": json.dumps(about)}
     )
-    path = Path(folder) / (name or checkpoint_name(min(ns), max(ns)) + ".safetensors")
+    path = make_folder(Path(folder)) / (name or checkpoint_name(min(ns), max(ns)) + ".safetensors")
     write(path, content)
     return path
 
@@ -110,6 +113,7 @@ def as_kept(model: RecurrentNetwork) -> RecurrentNetwork:
 # ---------------------------------------------------------------- load
 
 
+@check_kinds
 def load_model(
     curriculum_type: str,
     task: str,
@@ -141,7 +145,8 @@ def load_model(
     """
     check_device(device)
     base = Path(base_path) if base_path is not None else default_base_path()
-    network_number = integer("network number", network_number, 1, 10**6)
+    curriculum_type, task = text("curriculum type", curriculum_type), text("task", task)
+    network_number, variant = integer("network number", network_number, 1, 10**6), text("variant", variant)
     N_min, N_max = (integer(name, n, 1, 10**5) for name, n in (("N_min", N_min), ("N_max", N_max)))
     if N_min > N_max:
         raise InputError(f"N_min = {N_min} is larger than N_max = {N_max}: the smaller comes first")
@@ -156,11 +161,11 @@ def load_model(
         there = ", ".join(p.name for p in checkpoints(folder)) or "no checkpoint"
         raise InputError(f"no {path.name} in {folder}: there is {there}")
     else:
-        there = ", ".join(f.name for f in network_folders(base)) or "none"
-        raise InputError(f"no network {folder.name} in {base}; networks there: {there}")
+        raise InputError(f"no network {folder.name[:100]} in {base}; {those_like(folder.name, base)}")
     return model.to(device)
 
 
+@check_kinds
 def load_any(path: str | Path) -> RecurrentNetwork:
     """A network from a checkpoint, ours or the authors'. Raises InputError if it is not one."""
     path = Path(path)
@@ -181,6 +186,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return about, tensors
 
 
+@check_kinds
 def load_checkpoint(path: str | Path, run: TrainConfig | None = None) -> RecurrentNetwork:
     """A network from one of our checkpoints.
 
@@ -191,7 +197,7 @@ def load_checkpoint(path: str | Path, run: TrainConfig | None = None) -> Recurre
     about, tensors = read_checkpoint(path)
     try:
         architecture = Architecture(**about["architecture"])
-        ns, _ = integers("N", about["ns"], 1, curricula.LARGEST_N), choice("task", about["task"], tasks.TASKS)
+        ns, _ = integers("N", about["ns"], 1, LARGEST_N), choice("task", about["task"], tasks.TASKS)
         named = CHECKPOINT.fullmatch(path.name)
         if ns != list(range(ns[0], ns[-1] + 1)) or (named and (ns[0], ns[-1]) != trained_on(path)):
             raise InputError(f"it has heads for N = {ns}, which is not what its name says")
@@ -222,6 +228,7 @@ PUBLISHED_NAMES = {
 }
 
 
+@check_kinds
 def load_published(path: str | Path) -> RecurrentNetwork:
     """A network saved by the authors' code; head i answers for N_min + i. Raises InputError if not one."""
     path = Path(path)
@@ -298,13 +305,18 @@ def checked(tensor: Any, shape: tuple[int, ...], name: str) -> Tensor:
 # ---------------------------------------------------------------- what there is
 
 
+@check_kinds
 def checkpoints(folder: str | Path) -> list[Path]:
     """The checkpoints in a network's folder, by N: ours that were saved as a whole, or published ones.
 
-    In a folder with a config.json, only ours: others that lie there are left alone.
+    In a folder with a config.json, only ours: others that lie there are left alone. Raises InputError if it
+    is no folder.
     """
     folder = Path(folder)
-    names = [CHECKPOINT.fullmatch(path.name) for path in folder.iterdir()]
+    try:
+        names = [CHECKPOINT.fullmatch(path.name) for path in folder.iterdir()]
+    except (OSError, ValueError) as error:  # ValueError: a name that no folder can have
+        raise InputError(f"cannot read {folder}: {getattr(error, 'strerror', error)}") from error
     found, run = [folder / name[0] for name in names if name], is_there(folder / "config.json")
     saved = [path for path in found if (is_saved(path) if path.suffix else not run)]
     return sorted(saved, key=lambda path: trained_on(path)[::-1])
@@ -327,7 +339,7 @@ def read_config(folder: Path) -> TrainConfig:
     try:
         config = TrainConfig(**train)
     except InputError as error:
-        raise InputError(f"{path} is damaged: {error}") from error
+        raise InputError(f"{path} cannot be used: {error}") from error
     if config.folder() != folder.name:
         raise InputError(
             f"{path} is of {config.folder()}, its folder is called {folder.name}: rename it to "
@@ -336,6 +348,7 @@ def read_config(folder: Path) -> TrainConfig:
     return config
 
 
+@check_kinds
 def index(base_path: str | Path | None = None) -> pd.DataFrame:
     """What the zoo holds: a row per network, with what it was trained on, how far and in how many epochs.
 
@@ -417,6 +430,7 @@ def origin(config: TrainConfig, history: pd.DataFrame) -> str:
 ABOUT = ("curriculum", "task", "variant", "number", "seed")
 
 
+@check_kinds
 def gather(networks: pd.DataFrame, base: str | Path, name: str) -> pd.DataFrame:
     """The tables `{name}.parquet` or `{name}.csv` of some networks as one.
 
@@ -431,6 +445,7 @@ def gather(networks: pd.DataFrame, base: str | Path, name: str) -> pd.DataFrame:
     Raises:
         InputError: no network, or one without that file; another name.
     """
+    check_columns("networks", networks, ("network", *ABOUT))
     files = {Path(file).stem: file for file in TABLES}
     base, file = Path(base), files[choice("table", name, files)]
     lacking = [folder for folder in networks["network"] if not (base / folder / file).exists()]
@@ -448,12 +463,14 @@ def gather(networks: pd.DataFrame, base: str | Path, name: str) -> pd.DataFrame:
     return table[[*ABOUT, *(column for column in table if column not in ABOUT)]]
 
 
+@check_kinds
 def kept(networks: pd.DataFrame, base: str | Path) -> pd.DataFrame:
     """The checkpoints of some networks (rows of `index`, in the folder `base`).
 
     Returns:
         Columns curriculum, number, N (the largest that it was trained on), path.
     """
+    check_columns("networks", networks, ("network", "curriculum", "number"))
     rows = [
         (row["curriculum"], row["number"], largest_n(path), path)
         for _, row in networks.iterrows()
@@ -462,6 +479,7 @@ def kept(networks: pd.DataFrame, base: str | Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["curriculum", "number", "N", "path"])
 
 
+@check_kinds
 def last_checkpoint(folder: str | Path) -> tuple[int, int]:
     """N_min and N_max of the checkpoint with the largest N. Raises InputError if there is none."""
     there = checkpoints(folder) if Path(folder).is_dir() else []

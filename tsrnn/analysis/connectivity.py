@@ -4,9 +4,11 @@ import numpy as np
 import pandas as pd
 import torch
 
+from tsrnn.kinds import check_kinds
 from tsrnn.model import RecurrentNetwork, check_finite, leaky
 
 
+@check_kinds
 @torch.no_grad()
 def connectivity(model: RecurrentNetwork) -> pd.DataFrame:
     """The recurrent weights that each unit of K networks receives.
@@ -37,6 +39,7 @@ def connectivity(model: RecurrentNetwork) -> pd.DataFrame:
     return pd.DataFrame({name: values.ravel() for name, values in columns.items()})
 
 
+@check_kinds
 @torch.no_grad()
 def spectrum(model: RecurrentNetwork) -> pd.DataFrame:
     """Eigenvalues λ of M = (I − A) + A W, A = diag(1/τ): the network where φ is the identity.

@@ -16,12 +16,13 @@ import torch
 from torch import Tensor
 
 from tsrnn import tasks
-from tsrnn.curriculum import LARGEST_N
 from tsrnn.evaluation import BATCH, last_states, units
-from tsrnn.inputs import LARGEST_SEED, integer
+from tsrnn.inputs import LARGEST_N, LARGEST_SEED, integer
+from tsrnn.kinds import check_columns, check_kinds
 from tsrnn.model import Network, RecurrentNetwork, check_heads, check_one
 
 
+@check_kinds
 def decoding(
     model: Network, task: str, n: int, beyond: int = 3, batches: int = 20, seed: int = 0
 ) -> pd.DataFrame:
@@ -72,6 +73,7 @@ def decoding(
     return table.assign(accuracy=accuracy, sequences=len(x) - train)
 
 
+@check_kinds
 @torch.no_grad()
 def shifts(
     model: RecurrentNetwork, task: str, n: int, sequences: int = 1024, seed: int = 0, most: int = LARGEST_N
@@ -111,6 +113,7 @@ def shifts(
     check_one(model)
     check_heads(model, [n])
     sequences, seed = integer("sequences", sequences, 4, 10**7), integer("seed", seed, 0, LARGEST_SEED)
+    most = integer("most", most, 2, LARGEST_N)
     fair, generator = tasks.get_task(task, fair=True), torch.Generator().manual_seed(seed)
     bits, last = last_states(model, fair, n, sequences, generator)
     few = sequences // 4
@@ -141,6 +144,7 @@ def shifts(
     return pd.concat(tables, ignore_index=True)
 
 
+@check_kinds
 def mechanism(table: pd.DataFrame) -> dict[str, float]:
     """What a network makes its answers of, in a few shares of later answers that changed (0 to 1).
 
@@ -153,6 +157,7 @@ def mechanism(table: pd.DataFrame) -> dict[str, float]:
         after a shift of the answer for n itself; `delay_line_random`, `delay_line_states`: where a delay line
         would, by the two controls. NaN where there is no such step.
     """
+    check_columns("table", table, ("what", "index", "step", "changed", "expected"))
     later = table[table["step"] > 0]
     each = later.groupby(["what", "expected", "index"])["changed"].mean()
     shares = each.groupby(["what", "expected"]).mean()

@@ -16,6 +16,7 @@ from torch import Tensor
 from tsrnn import InputError
 from tsrnn.analysis.simulate import Protocol, collect
 from tsrnn.inputs import number
+from tsrnn.kinds import check_kinds
 from tsrnn.model import Network
 
 
@@ -47,6 +48,7 @@ class Covariance:
         return (products / self.steps - mean[..., :, None] * mean[..., None, :]).cpu()
 
 
+@check_kinds
 def dimensionality(model: Network, protocol: Protocol | None = None, explained: float = 0.9) -> pd.DataFrame:
     """How many dimensions the activity of K networks has, per trial.
 

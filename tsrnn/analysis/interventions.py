@@ -9,6 +9,7 @@ All functions take one network (K = 1) and its heads, and raise InputError if th
 is not finite, or if there is no head for N.
 """
 
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
@@ -18,7 +19,8 @@ import torch
 from torch import Tensor
 
 from tsrnn import InputError, tasks
-from tsrnn.inputs import LARGEST_SEED, check_fields, choice, integer, number
+from tsrnn.inputs import LARGEST_SEED, check_fields, choice, integer, numbers
+from tsrnn.kinds import check_kinds
 from tsrnn.model import LeakyRNN, RecurrentNetwork, check_heads, check_one, leaky
 
 # Of the paper: 10 values for W, 13 for τ
@@ -41,6 +43,7 @@ class Stream:
         check_fields(self, limits | {"seed": (0, LARGEST_SEED)})
 
 
+@check_kinds
 @torch.no_grad()
 def stream_accuracy(model: RecurrentNetwork, task: str, n: int, stream: Stream) -> Tensor:
     """Share of right answers for N = n at every step of the stream, (K, repetitions).
@@ -106,6 +109,7 @@ def ablate(units: Sequence[int]) -> Callable[[RecurrentNetwork, int], None]:
     return damage
 
 
+@check_kinds
 def fastest_and_slowest(model: RecurrentNetwork, count: int = 20) -> dict[str, list[int]]:
     """The `count` units of the smallest and of the largest τ, of one network.
 
@@ -117,6 +121,7 @@ def fastest_and_slowest(model: RecurrentNetwork, count: int = 20) -> dict[str, l
     return {"fastest": order[:count], "slowest": order[-count:]}
 
 
+@check_kinds
 def ablation(
     model: RecurrentNetwork,
     task: str,
@@ -144,10 +149,11 @@ def ablation(
         InputError: as the module says; a unit that there is not; no groups, of units without τ.
     """
     stream = stream or Stream()
-    groups = groups or fastest_and_slowest(model)
     H = model.shape[1]
-    for unit in (u for units in groups.values() for u in units):
-        integer("unit", unit, 0, H - 1)
+    groups = fastest_and_slowest(model) if groups is None else groups
+    if not groups or not all(isinstance(units, Sequence | np.ndarray) for units in groups.values()):
+        raise InputError(f"groups = {reprlib.repr(groups)}: name one or more, each with a list of its units")
+    groups = {name: [integer("unit", unit, 0, H - 1) for unit in units] for name, units in groups.items()}
     sets = [(g, s) for g, units in groups.items() for s in ([units] if together else [[u] for u in units])]
     accuracy, baseline = damaged_accuracy(model, task, n, stream, [ablate(units) for _, units in sets])
     tau = (
@@ -182,6 +188,7 @@ def perturb_tau(epsilon: float, direction: Tensor) -> Callable[[RecurrentNetwork
     return damage
 
 
+@check_kinds
 def perturbation(
     model: RecurrentNetwork,
     task: str,
@@ -209,8 +216,7 @@ def perturbation(
     choice("parameter", parameter, ("W", "tau"))
     leaky(model, f"perturbation of {parameter}")
     chosen = epsilons if epsilons is not None else WEIGHT_EPSILONS if parameter == "W" else TAU_EPSILONS
-    for epsilon in chosen:
-        number("epsilon", epsilon, 0, 1e9)
+    chosen = numbers("epsilon", chosen, 0, 1e9)
     directions = integer("directions", directions, 2, 10**6)
     generator, H = torch.Generator().manual_seed(stream.seed + 1), model.shape[1]
     if parameter == "W":
@@ -221,7 +227,7 @@ def perturbation(
         damages = [perturb_tau(epsilon, d) for epsilon in chosen for d in D]
     accuracy, baseline = damaged_accuracy(model, task, n, stream, damages)
     by_direction = accuracy.mean(1).view(len(chosen), directions)
-    about = [{"epsilon": float(epsilon)} for epsilon in chosen]
+    about = [{"epsilon": epsilon} for epsilon in chosen]
     table = tidy(about, "direction", by_direction, baseline, stream, task, n)
     table.attrs |= {"parameter": parameter}
     return table

@@ -25,7 +25,7 @@ from tsrnn.analysis.timescales import (
     published_tau_net,
     timescales_table,
 )
-from tsrnn.model import RecurrentNetwork
+from tsrnn.model import RecurrentNetwork, largest_head
 from tsrnn.schemas import PROMOTIONS, no_rows
 
 SHIFTED, SHIFTS = 512, 10  # sequences, and bits and answers that are shifted at the most: seconds
@@ -68,7 +68,7 @@ def mechanism(model: RecurrentNetwork, task: str) -> pd.DataFrame:
     """What one network makes its answers for the largest N of; no rows for a task of one's own."""
     if task not in ("parity", "dms"):  # of others it is not known what each mechanism would do
         return NOTHING
-    found = decoding.mechanism(decoding.shifts(model, task, max(model.heads), SHIFTED, most=SHIFTS))
+    found = decoding.mechanism(decoding.shifts(model, task, largest_head(model), SHIFTED, most=SHIFTS))
     return rows({name: pd.Series([share]) for name, share in found.items()})
 
 

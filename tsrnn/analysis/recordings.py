@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from tsrnn import InputError
 from tsrnn.analysis.fits import LARGEST_TAU, fit_all
 from tsrnn.analysis.timescales import MAX_LAG, LagProducts
-from tsrnn.inputs import integer, number
+from tsrnn.inputs import integer, number, text, truth
 
 DIMS = ("trial", "time", "unit")
 BLOCK = 128  # steps at a time
@@ -59,11 +59,12 @@ def timescales_of(
         for it; where time is not the longest axis.
 
     Raises:
-        InputError: dims that are none, or do not fit `x`; values that are not finite; a time axis too short;
-            fewer than 7 lags; another argument out of range.
+        InputError: dims that are none, or do not fit `x`; values that are not finite, or beyond 1e100; a
+            time axis too short; fewer than 7 lags; another argument out of range.
     """
     series = in_order(x, dims)
-    dt = number("dt", dt, 1e-12, 1e12)
+    dt, time_unit = number("dt", dt, 1e-12, 1e12), text("time unit", time_unit)
+    published = truth("published", published)
     max_lag = integer("largest lag", max_lag, 1, 10**6)
     first_lag = integer("first lag", first_lag, 0, max_lag)
     lags = LagProducts(max_lag)
@@ -91,7 +92,7 @@ def in_order(x: ArrayLike, dims: Sequence[str]) -> np.ndarray:
         raise InputError(f"dims = {dims!r}: name each axis of x once, of {', '.join(DIMS)}, and one is time")
     try:
         series = np.asarray(x).astype(float, casting="same_kind")
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:  # RuntimeError: a tensor with a gradient
         raise InputError(f"x of type {type(x).__name__}: give an array of real numbers") from error
     if series.ndim != len(dims):
         raise InputError(f"x has the shape {series.shape}, dims names {len(dims)} axes: {', '.join(dims)}")
@@ -103,6 +104,9 @@ def in_order(x: ArrayLike, dims: Sequence[str]) -> np.ndarray:
         raise InputError(
             f"x holds {len(wrong)} values that are not finite, the first at {at}: leave those out"
         )
+    largest = np.abs(series).max()
+    if largest and not 1e-100 < largest < 1e100:  # its products would be 0, or beyond all floats
+        raise InputError(f"the largest of x is {largest:.0e}: choose a unit in which it is 1e-100 to 1e100")
     sizes = dict(zip(dims, series.shape, strict=True))
     longest = max(sizes, key=lambda name: sizes[name])
     if sizes[longest] > sizes["time"]:

@@ -3,21 +3,35 @@
 The last three functions say so in words, the same ones throughout the book.
 """
 
+import reprlib
 import warnings
 from collections.abc import Sequence
 from math import comb
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from tsrnn import InputError
+from tsrnn.inputs import LARGEST_SEED, integer, number
+
+
+def sample(values: Any) -> NDArray[np.float64]:
+    """The values as one axis of floats. Raises InputError if they are none."""
+    try:
+        x = np.asarray(values, float)
+    except (TypeError, ValueError, RuntimeError) as error:  # RuntimeError: a tensor with a gradient
+        raise InputError(f"{reprlib.repr(values)}: give a list of numbers") from error
+    if x.ndim != 1:
+        raise InputError(f"values of shape {x.shape}: give one list of numbers, (n,)")
+    return x
 
 
 def interval(values: Sequence[float], level: float = 0.95) -> dict[str, float]:
     """`mean`, `sd`, `n` of independent values, the bounds `low`, `high` of the mean's t interval, and `p`,
     of the two-sided t-test that the mean is 0 (of values that do not vary: 1 if they are 0, else 0)."""
-    x = np.asarray(values, float)
+    x, level = sample(values), number("level", level, 1e-6, 1 - 1e-6)
     if len(x) < 2:
         raise InputError(f"{len(x)} values: an interval needs 2 or more")
     mean, sd = float(x.mean()), float(x.std(ddof=1))
@@ -33,7 +47,8 @@ def holm(p: Sequence[float]) -> list[float]:
     >>> holm([0.01, 0.04, 0.03, float("nan")])
     [0.03, 0.06, 0.06, nan]
     """
-    found, largest = [float("nan")] * len(p), 0.0
+    p, largest = sample(p).tolist(), 0.0
+    found = [float("nan")] * len(p)
     order = sorted((i for i in range(len(p)) if not np.isnan(p[i])), key=lambda i: p[i])
     for rank, i in enumerate(order):
         largest = max(largest, min(1.0, (len(order) - rank) * p[i]))
@@ -52,7 +67,7 @@ def compare(a: Sequence[float], b: Sequence[float], seed: int = 0) -> dict[str, 
     Raises:
         InputError: fewer than 2 values in a sample, or values that are not finite.
     """
-    x, y = np.asarray(a, float), np.asarray(b, float)
+    x, y, seed = sample(a), sample(b), integer("seed", seed, 0, LARGEST_SEED)
     if min(len(x), len(y)) < 2 or not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise InputError(f"samples of {len(x)} and {len(y)}: each needs 2 or more finite values")
 
@@ -95,9 +110,10 @@ def equivalence(differences: Sequence[float], margin: float, alpha: float = 0.05
     >>> equivalence([0.1, -0.2, 0.2, 0.1], margin=1)["verdict"]
     'equivalent'
     """
-    x = np.asarray(differences, float)
-    if not (np.isfinite(x).all() and 0 < margin < np.inf):
-        raise InputError(f"differences {x}, margin {margin}: they have to be finite, the margin above 0")
+    x, margin = sample(differences), number("margin", margin, 1e-300, 1e300)
+    alpha = number("alpha", alpha, 1e-6, 0.5 - 1e-6)
+    if not np.isfinite(x).all():
+        raise InputError(f"differences {x.tolist()}: they have to be finite")
     found = interval(differences, 1 - 2 * alpha)
     nearest = margin - abs(found["mean"])  # to the bound that is harder to reject
     with np.errstate(divide="ignore", invalid="ignore"):  # pairs that all differ by the same

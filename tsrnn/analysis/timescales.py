@@ -16,6 +16,7 @@ from tsrnn import InputError
 from tsrnn.analysis.fits import LARGEST_TAU, fit, fit_all, ratio
 from tsrnn.analysis.simulate import Protocol, collect
 from tsrnn.inputs import integer
+from tsrnn.kinds import check_kinds
 from tsrnn.model import LeakyRNN, Network
 
 MAX_LAG = 30
@@ -74,6 +75,7 @@ class ActivityLags(LagProducts):
         super().add(torch.cat([x, x.sum(-1, keepdim=True)], -1))
 
 
+@check_kinds
 def timescales(model: Network, protocol: Protocol | None = None, max_lag: int = MAX_LAG) -> pd.DataFrame:
     """τ_net of every unit of K networks, and of the population.
 
