@@ -116,7 +116,7 @@ def figure(index: pd.DataFrame, base: Path) -> Figure:
     largest = (new if len(new) else index)["solved N"].max()
     looks = dict(zip(new["kind"].map(model_of).unique(), LOOKS, strict=False))
     looks[""] = {"lw": 6, "alpha": 0.3}
-    fig, axes = plt.subplots(2, 2, figsize=(6.4, 5.2), sharex=True)
+    fig, axes = plt.subplots(2, 2, figsize=(6, 5.2), sharex=True)
     for ax, name in zip(axes.flat, table["measure"].unique(), strict=False):
         rows = table[(table["measure"] == name) & (table["N"] <= largest)]
         for (kind, _), line in rows.groupby(["kind", "number"], sort=False):
@@ -201,7 +201,7 @@ def ladder_pairs(ends: pd.DataFrame) -> pd.DataFrame:
 def figure_of_pairs(tables: Mapping[str, pd.DataFrame], task: str) -> Figure:
     """A panel for each table of pairs, by what is along x; a line from one kind to the other per model."""
     heights = [table["model"].nunique() + 1 for table in tables.values()]
-    size = (6.4, 0.6 + 0.3 * sum(heights))
+    size = (6, 0.6 + 0.3 * sum(heights))
     fig, axes = plt.subplots(len(tables), figsize=size, squeeze=False, height_ratios=heights)
     for ax, (what, table) in zip(axes.flat, tables.items(), strict=True):
         models = table.explode("N").groupby("model", sort=False)["N"].agg(paper.span)

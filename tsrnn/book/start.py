@@ -105,15 +105,15 @@ def in_short(task: str, card: pd.DataFrame, shares: pd.DataFrame) -> dict[str, s
     }
     here = mechanisms.at_last(shares[shares["task"] == task])
     standard, several = here["variant"] == "", here["curriculum"].isin(mechanisms.SEVERAL)
-    ladder, line = here["is"] == "a ladder", here["is"] == "a delay line"
+    ladder = here["is"] == "a ladder"
     multi, single = (standard & (here["curriculum"] == kind) for kind in KINDS)
     without = mechanisms.without_ladder(here)
     return told | {
         "ladder": f"{how_many(ladder[multi])} multi-head networks keep a ladder of sums, each made of the "
         "one below it, a step before",
-        "line": f"{how_many(line[single])} single-head networks keep none: more like a delay line, which "
-        "keeps the bits, they change their answers when a bit is moved, in "
-        f"{mechanisms.span(here.loc[single, 'delay_line'])} of the cases in which it would",
+        "line": f"{how_many(ladder[single])} single-head networks keep one. Move one past bit in them, and "
+        f"{mechanisms.span(here.loc[single, 'delay_line'])} of the answers change that would in a delay "
+        "line, which keeps the bits one by one",
         "heads": f"{how_many(ladder[several])} networks that train several heads at a time keep a ladder"
         f"{f' (not: {without})' if without else ''}, and {how_many(ladder[~several]).lower()} with one head",
     }
