@@ -38,7 +38,11 @@ MULTI, SINGLE = ("cumulative", "parity", ""), ("single", "parity", "")
 @pytest.mark.parametrize(
     ("multi", "single", "said"),
     [
-        (LADDER, DELAY_LINE, "So, for parity, the number of heads decides whether a network keeps a ladder"),
+        (
+            LADDER,
+            DELAY_LINE,
+            "So, in the paper's model and for parity, the number of heads decides whether there is a ladder",
+        ),
         (LADDER, LADDER, "Here the curriculum does not decide how a network remembers"),
         (DELAY_LINE, DELAY_LINE, "Here the curriculum does not decide how a network remembers"),
         (LADDER, NEITHER, "Here the curriculum does not decide how a network remembers"),

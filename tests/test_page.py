@@ -97,7 +97,7 @@ BY_N = pd.DataFrame({"mean": [3.0, 4.0], "median": [2.0, 2.5]}, [5, 20])
         (
             sentences.moves(BY_N, 5, 20),
             "at N = 5 the mean is 3.0 steps and the median 2.0; at N = 20 the mean is 4.0 steps and the "
-            "median 2.5. The mean is highest at N = 20",
+            "median 2.5. The mean is highest, 4.0, at N = 20",
         ),
         (sentences.moves(BY_N, 5, 30), "measured at an N beyond 5"),
         (sentences.tail(pd.Series([2.0, 4.0, 90.0, 50.0]), 20), "At N = 20, 50.0% of its units"),

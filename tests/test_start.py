@@ -26,8 +26,7 @@ def test_of_each_main_figure_the_claim_with_the_least_p_is_told():
 
 
 def test_reproduced_claims_are_counted():
-    ours = sum("asked by us" in claim.says for claim in claims.CLAIMS)
-    begins = f"Of {ALL} claims about {{}} ({ours} of them asked by us), {ALL} can be judged with the "
+    begins = f"Of {ALL} claims that the paper makes about {{}}, {ALL} can be judged with the "
     begins += "networks here, and "
     told = start.held("parity", with_verdicts(claims.REPRODUCED))
     assert told.startswith(begins.format("parity") + f"{ALL} are reproduced, ")
@@ -127,12 +126,14 @@ def test_ten_sentences_count_networks_of_the_task_by_their_heads():
     assert told["line"].startswith("None of 1 single-head networks keep one")
     assert "and 30 % of the answers change" in told["line"]
     assert told["heads"].startswith("2 of 3 networks") and told["heads"].endswith("none of 2 with one head")
-    assert "keep a ladder (not: τ = 2), and" in told["heads"]
+    assert "keep a ladder (not: τ = 2, to N = 10), and" in told["heads"]
 
 
 def test_each_task_is_told_of_and_what_was_not_measured_is_not_claimed(tmp_path):
     shares = mechanisms.measured(tmp_path)
     told = start.sentences({"parity": card(), "dms": card(2)}, shares)
-    assert "claims about parity" in told["held"] and told["other"].startswith("For DMS, ")
+    assert "claims that the paper makes about parity" in told["held"] and told["other"].startswith(
+        "For DMS, "
+    )
     assert told["new"].endswith("No single-head network was measured. So what the curriculum does is open.")
     assert "this task only" in start.sentences({"dms": card()}, shares)["other"]

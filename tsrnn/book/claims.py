@@ -156,6 +156,11 @@ def scorecard(nets: Networks) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def of_the_paper(card: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a scorecard without the claims of our own."""
+    return card[[not claim.says.endswith("(asked by us).") for claim in card["claim"]]]
+
+
 def tally(card: pd.DataFrame) -> dict[str, int]:
     """How many of a scorecard's claims are made, tested, and came out in each way.
 

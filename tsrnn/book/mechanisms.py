@@ -157,8 +157,8 @@ def findings(shares: pd.DataFrame, task: str) -> dict[str, str]:
         else f"In ours it is {100 * far['ladder']:.0f} % at N = {far['N']}, the largest that one has solved",
         "why": "For N + 1 a ladder takes one more rung, made like all the others, and the readouts for "
         "smaller N hold the rungs below in place. A delay line has to make its answer of all bits at once, "
-        "and of N + 1 bits parity is quite another function than of N. So multi-head training goes on "
-        "where single-head training slows down"
+        "and of N + 1 bits parity is quite another function than of N. So multi-head training should "
+        "go on where single-head training slows down (how sure that is, the scorecard says)"
         if split
         else "Where both curricula lead to the same means, this is not what sets them apart",
         "forgets": "A ladder has every smaller sum, as its rungs, and a readout for each; a delay line has "
@@ -217,11 +217,14 @@ def without_ladder(last: pd.DataFrame) -> str:
     """The models of which a network with several heads keeps no ladder (rows of `at_last`), each once.
 
     >>> rows = {"curriculum": ["cumulative", "sliding", "single"], "variant": ["mod_tanh", "", "tau2"]}
-    >>> without_ladder(pd.DataFrame(rows | {"is": ["neither", "a ladder", "a delay line"]}))
-    'tanh, τ outside'
+    >>> without_ladder(pd.DataFrame(rows | {"is": ["neither", "a ladder", "a delay line"], "N": 9}))
+    'tanh, τ outside, to N = 9'
     """
-    variants = last.loc[last["curriculum"].isin(SEVERAL) & (last["is"] != "a ladder"), "variant"].unique()
-    return "; ".join(paper.variant_in_words(variant) or "standard" for variant in variants)
+    without = last[last["curriculum"].isin(SEVERAL) & (last["is"] != "a ladder")]
+    return "; ".join(
+        f"{paper.variant_in_words(str(variant)) or 'standard'}, to N = {paper.span(rows['N'])}"
+        for variant, rows in without.groupby("variant", sort=False)
+    )
 
 
 def above_half(single: pd.DataFrame, task: str) -> str:
@@ -239,7 +242,7 @@ def above_half(single: pd.DataFrame, task: str) -> str:
 def decides(here: pd.DataFrame) -> str:
     """What the curriculum decides, where standard networks of the two kinds differ; and what τ does."""
     name = task_name(here["task"].iloc[0])
-    said = f"So, for {name}, the number of heads decides whether a network keeps a ladder"
+    said = f"So, in the paper's model and for {name}, the number of heads decides whether there is a ladder"
     fixed = here[here["variant"].str.fullmatch(r"tau\d") & here["curriculum"].isin(["cumulative", "single"])]
     if fixed.empty:
         return said
@@ -266,7 +269,8 @@ def as_table(last: pd.DataFrame) -> pd.DataFrame:
         "is": "it keeps",
         "ladder": "ladder",
     }
-    names |= {"ladder_elsewhere": "else", "delay_line": "delay line", "delay_line_elsewhere": "else "}
+    names |= {"ladder_elsewhere": "ladder, else", "delay_line": "delay line"}
+    names |= {"delay_line_elsewhere": "delay line, else"}
     names |= dict(zip(CONTROLS, ("random direction", "another state"), strict=True))
     return last[list(names)].rename(columns=names)
 

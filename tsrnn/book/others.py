@@ -187,6 +187,25 @@ def pairs(nets: Networks, claim: Claim) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["model", "curriculum", "N", "value"])
 
 
+def slower_in_words(table: pd.DataFrame) -> str:
+    """In which models many heads take more epochs than one (rows of `pairs`; the standard one is left out).
+
+    >>> of = pd.DataFrame({"model": ["GRU", "GRU", "tanh", "tanh"], "curriculum": [*KINDS, *KINDS], "N": 9})
+    >>> slower_in_words(of.assign(value=[5, 9, 8, 6]))
+    'With many heads 1 of 2 models take fewer epochs; more: tanh (8 against 6, N = 9)'
+    >>> slower_in_words(of.assign(value=[5, 9, 6, 6])[:2])
+    'With many heads 1 of 1 models take fewer epochs'
+    """
+    by = table[table["model"] != "standard"].set_index(["model", "N", "curriculum"])["value"].unstack()
+    fewer = by[KINDS[0]] < by[KINDS[1]]
+    said = f"With many heads {fewer.sum()} of {len(fewer)} models take fewer epochs"
+    others = [
+        f"{row.model} ({row.cumulative:.0f} against {row.single:.0f}, N = {row.N})"
+        for row in by[~fewer].reset_index().itertuples()
+    ]
+    return f"{said}; more: {'; '.join(others)}" if others else said
+
+
 def ladder_pairs(ends: pd.DataFrame) -> pd.DataFrame:
     """As `pairs`, of the share of a ladder's answers that change (%), from the rows of `at_the_end`.
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from tsrnn.analysis.statistics import signed
 from tsrnn.book import claims, paper
-from tsrnn.book.effects import KINDS
+from tsrnn.book.effects import KINDS, Networks, at_promotions
 from tsrnn.book.plotting import NAMES, task_name
 
 
@@ -191,12 +191,14 @@ def moves(by_n: pd.DataFrame, start: int, end: int) -> str:
     """How mean and median τ_net of a network (columns, by N) move from one N to another."""
     if start >= end or not {start, end} <= set(by_n.index):
         return f"No multi-head network here was measured at an N beyond {start}"
-    top = by_n.loc[start:end, "mean"].idxmax()
+    top, level = by_n.loc[start:end, "mean"].idxmax(), by_n.loc[start:end, "mean"].round(1)
+    tops = paper.span(level.index[level == level.max()])
     shown = by_n[by_n.index.isin([start, top, end])].itertuples()
     told = (
         f"at N = {at.Index} the mean is {at.mean:.1f} steps and the median {at.median:.1f}" for at in shown
     )
-    return f"In the network that got furthest, {'; '.join(told)}. The mean is highest at N = {top}"
+    highest = f"The mean is highest, {level.max():.1f}, at N = {tops}"
+    return f"In the network that got furthest, {'; '.join(told)}. {highest}"
 
 
 def tail(slow: pd.Series, n: int) -> str:
@@ -229,6 +231,32 @@ def verdicts(task: str, card: pd.DataFrame) -> str:
     n = claims.tally(card)
     said = f"{n['reproduced']} of those for {task_name(task)} are reproduced"
     return f"{said}, {n['contradicted']} contradicted"
+
+
+def opposite(cards: Mapping[str, pd.DataFrame]) -> str:
+    """Which claims are reproduced for one task and contradicted for another (rows of `claims.scorecard`)."""
+    found = []
+    for rows in zip(*(card.to_dict("records") for card in cards.values()), strict=True):
+        if {row["verdict"].partition(",")[0] for row in rows} == {claims.REPRODUCED, claims.CONTRADICTED}:
+            where = (
+                f"{task_name(name)} at N = {row['N']:.0f}" for name, row in zip(cards, rows, strict=True)
+            )
+            found.append(f"“{rows[0]['claim'].says}” ({', '.join(where)})")
+    if not found:
+        return "none of them the opposite one"
+    return f"{len(found)} of them the opposite one: {'; '.join(found)}"
+
+
+def excites_more(nets: Networks) -> str:
+    """`excites`, at the N that most networks of each kind have solved."""
+    plus, minus = (at_promotions(nets, 2, sign) for sign in ("positive", "negative"))
+    if plus.b is None or minus.b is None or plus.n is None:
+        return "This was not measured for both kinds"
+    ratios = (
+        [-p / q for p, q in zip(a.values(), b.values(), strict=True)]
+        for a, b in ((plus.a, minus.a), (plus.b, minus.b))
+    )
+    return excites(plus.n, list(plus.a.values()), list(plus.b.values()), *ratios)
 
 
 def excites(
@@ -419,7 +447,7 @@ def head_start(accuracy: pd.Series, solved: pd.Series) -> str:
 
     >>> by = pd.MultiIndex.from_product([["single"], [1], [4, 5, 6]], names=["curriculum", "number", "N"])
     >>> head_start(pd.Series([99.0, 95], by[:2]), pd.Series([5, 6, 9], by)).split(": ")[1]
-    'where they found it in 90 % or more, the next N took 1 to 3 epochs in single-head networks (n = 2).'
+    'where they found it in 90 % or more, the next N took 1 to 3 epochs (single-head, 2 checkpoints).'
     """
     took = solved.groupby(["curriculum", "number"]).diff().groupby(["curriculum", "number"]).shift(-1)
     both = pd.DataFrame({"there": accuracy, "took": took}).dropna()
@@ -428,7 +456,7 @@ def head_start(accuracy: pd.Series, solved: pd.Series) -> str:
         rows = both[both.index.get_level_values("curriculum") == kind]
         rows = rows[rows["there"] >= 90]
         if len(rows):
-            told.append(f"{paper.span(rows['took'])} epochs in {NAMES[kind]} networks (n = {len(rows)})")
+            told.append(f"{paper.span(rows['took'])} epochs ({NAMES[kind]}, {len(rows)} checkpoints)")
     if not told:
         return "New readouts find it nowhere in 90 % or more."
     return (
@@ -472,15 +500,15 @@ def passed(networks: pd.DataFrame, n: int) -> str:
     """How many single-head networks (as in `did_not_come`) came beyond an N with τ fixed.
 
     >>> passed(pd.DataFrame({"kind": "single", "tau": [1, 1, 0, 0], "N": [25, 31, 28, 36]}), 26)
-    '1 of our 2 with τ fixed went beyond that, to N = 31, which 1 of our 2 with τ trained have not passed'
+    '1 of our 2 with τ fixed went beyond that, to N = 31; of our 2 with τ trained, 1 went further still'
     """
     single = networks[networks["kind"] == "single"]
     fixed, trained = single[single["tau"] > 0]["N"], single[single["tau"] == 0]["N"]
     if fixed.empty or fixed.max() <= n:
         return "None of ours with τ fixed went beyond that"
     return (
-        f"{(fixed > n).sum()} of our {len(fixed)} with τ fixed went beyond that, to N = {fixed.max()}, which "
-        f"{(trained <= fixed.max()).sum()} of our {len(trained)} with τ trained have not passed"
+        f"{(fixed > n).sum()} of our {len(fixed)} with τ fixed went beyond that, to N = {fixed.max()}; of "
+        f"our {len(trained)} with τ trained, {(trained > fixed.max()).sum()} went further still"
     )
 
 

@@ -75,7 +75,7 @@ def sentences(cards: Mapping[str, pd.DataFrame], shares: pd.DataFrame) -> dict[s
     Returns:
         Text by name: held, clearest, failed, open, other, new.
     """
-    (task, card), *others = cards.items()
+    (task, card), *others = ((name, claims.of_the_paper(card)) for name, card in cards.items())
     found = mechanisms.findings(shares, task)
     new = f"{found['found_multi']}. {found['found_single']}. {found['found_curriculum']}"
     return {
@@ -141,10 +141,10 @@ def as_it_came_out(row: pd.Series) -> str:
 def held(task: str, card: pd.DataFrame) -> str:
     """How many claims there are, can be judged, and are reproduced."""
     n = claims.tally(card)
-    ours = sum("(asked by us)" in claim.says for claim in card["claim"] if task in claim.tasks)
-    added = f" ({ours} of them asked by us)" if ours else ""
-    said = f"Of {n['claims']} claims about {task_name(task)}{added}, {n['tested']} can be judged with the "
-    said += "networks here, and "
+    said = (
+        f"Of {n['claims']} claims that the paper makes about {task_name(task)}, {n['tested']} can be judged "
+    )
+    said += "with the networks here, and "
     reduced = f"{n['reproduced']} are reproduced, {n['small']} of them at reduced scale."
     return said + (reduced if n["reproduced"] else "none is reproduced.")
 
@@ -171,7 +171,8 @@ def in_chapter(card: pd.DataFrame, chapter: str, task: str) -> str:
         "Inconclusive": listed(card[verdict == claims.INCONCLUSIVE]),
         "Not tested": "; ".join(clause(row) for _, row in card[verdict == claims.UNTESTED].iterrows()),
     }
-    found = [f"- *{what}:* {rows}." for what, rows in said.items() if rows]
+    here = f"chapter {int(chapter[:2])}"
+    found = [f"- *{what}:* {rows}.".replace(here, "below") for what, rows in said.items() if rows]
     return "**What we found.**\n\n" + "\n".join(found or ["- The paper makes no claim for this task here."])
 
 
