@@ -214,7 +214,10 @@ def test_a_network_that_lost_its_history_is_not_trained_over(small, trained, als
     for run in (small, replace(small, max_n=8)):
         with pytest.raises(InputError):
             train(run, base_path=trained.parent, progress=False)
-    assert number_and_seed(replace(small, max_n=None), None, 1, trained.parent)[0] == 2
+    with pytest.warns(UserWarning, match="passed over: .*history.csv"):
+        assert number_and_seed(replace(small, max_n=None), None, 1, trained.parent)[0] == 2
+    with pytest.raises(InputError, match=r"history\.csv"):  # of this seed: a second one of it is not meant
+        number_and_seed(replace(small, max_n=None), small.seed, 1, trained.parent)
     assert sorted(path.name for path in trained.iterdir()) == before
 
 

@@ -303,7 +303,7 @@ def open_archive(path: Path, to: Path) -> list[Path]:
             members = archive.getmembers()
             for member in members:
                 network, _, name = member.name.partition("/")
-                if not FOLDER.fullmatch(network) or not (is_ours(name) or name in (UNSOLVED, CHECKSUMS)):
+                if not FOLDER.fullmatch(network) or not is_ours(name):
                     raise InputError(f"{path} holds {member.name[:100]!r}, which is no file of a network")
                 if not member.isreg() or member.issparse():
                     raise InputError(f"{path} holds {member.name}, which is not a regular file")
@@ -338,7 +338,8 @@ def check_network(came: Path, there: Path) -> None:
         if name not in brought and (name not in here or (is_weights(name) and here[name] != listed[name])):
             raise InputError(f"{came.name}: its {name} is not in the archive, and not in {there}")
         read((came if name in brought else there) / name)
-    check_folder(zoo.read_config(came if "config.json" in brought else there), there)
+    # what an earlier call brought, and was killed before it was listed, comes again
+    check_folder(zoo.read_config(came if "config.json" in brought else there), there, but=brought)
     solved, solved_here = solved_n(came), solved_n(there)
     if solved < solved_here:
         raise InputError(f"{there} has solved N = {solved_here}, in the archive {solved}: move it away first")
@@ -355,16 +356,20 @@ def solved_n(folder: Path) -> int:
 
 
 def replace_network(came: Path, there: Path) -> None:
-    """Write what came of a network, and remove what it no longer has; nothing else is touched."""
+    """Write what came of a network, and remove what it no longer has; nothing else is touched.
+
+    Its history comes last: until then no training goes on with a half of it, and the same call mends it.
+    """
     listed = read_checksums(came)
     for path in sorted(came.iterdir()):
-        if path.name != CHECKSUMS:
+        if path.name not in (CHECKSUMS, "history.csv"):
             write(there / path.name, path.read_bytes())
+    for name in STATE:  # it is of what they went on from
+        (there / "state" / name).unlink(missing_ok=True)
+    write(there / "history.csv", (came / "history.csv").read_bytes())
     for name in read_checksums(there).keys() - listed.keys():
         if is_weights(name):  # what was measured here meanwhile stays
             remove(there / name)
-    for name in STATE:  # it is of what they went on from
-        (there / "state" / name).unlink(missing_ok=True)
     with suppress(OSError):  # there is something else in it
         (there / "state").rmdir()
 

@@ -23,7 +23,9 @@ class InputError(ValueError):
     """What was asked for cannot be done; the message, of one line, names the value and what is allowed."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(message.replace("\n", "\\n"))  # a path may have one
+        # a path may have a line's end, or what a terminal obeys, or thousands of letters
+        plain = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
+        super().__init__(plain if len(plain) < 2000 else f"{plain[:1900]} ...")
 
 
 class WorkError(RuntimeError):

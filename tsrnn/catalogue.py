@@ -9,11 +9,11 @@ import pandas as pd
 
 from tsrnn import InputError, tasks, zoo
 from tsrnn.curriculum import CURRICULA
-from tsrnn.files import is_there
+from tsrnn.files import is_listed
 from tsrnn.inputs import LARGEST_N, choice, integer
 from tsrnn.kinds import check_kinds
 from tsrnn.model import RecurrentNetwork, check_device
-from tsrnn.names import CHECKPOINT, default_base_path, largest_n, network_folders, those_like
+from tsrnn.names import CHECKPOINT, base_of, largest_n, network_folders, those_like
 from tsrnn.schemas import TABLES
 
 
@@ -37,7 +37,7 @@ def list_models(
     Raises:
         InputError: no such task or curriculum, or no such folder.
     """
-    if base_path is not None and not Path(base_path).is_dir():
+    if base_path is not None and not base_of(base_path).is_dir():
         raise InputError(f"base path = {str(base_path)[:100]}: there is no such folder")
     min_n, table = integer("min n", min_n, 0, LARGEST_N), zoo.index(base_path)
     for column, wanted, known in (("task", task, tasks.TASKS), ("curriculum", curriculum, CURRICULA)):
@@ -61,7 +61,7 @@ def find(network: str | Path, base_path: str | Path | None = None) -> Path:
     Raises InputError if there is none; the message says what there is.
     """
     path = given(network)
-    base = Path(base_path) if base_path is not None else default_base_path()
+    base = base_of(base_path)
     there = {folder.name: folder for folder in network_folders(base)}
     if str(network) in there:
         return there[str(network)]
@@ -131,7 +131,7 @@ def gathered(table: str, folders: Sequence[Path], were_named: bool = True) -> pd
     if table == "networks":
         return rows
     [file] = [file for file in TABLES if Path(file).stem == table]
-    has = [is_there(folder / file) for folder in folders]
+    has = [is_listed(folder / file) for folder in folders]
     for folder, found in zip(folders, has, strict=True):
         if not found and any(has):
             warnings.warn(f"left out: {folder.name} has no {file}", stacklevel=2)

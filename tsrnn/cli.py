@@ -18,6 +18,7 @@ import tsrnn
 from tsrnn import InputError
 from tsrnn.command import Stopped, path_of, run
 from tsrnn.inputs import choice, integer
+from tsrnn.names import base_of
 
 if TYPE_CHECKING:
     from tsrnn.config import TrainConfig
@@ -339,20 +340,6 @@ def numbers_of(text: str) -> tuple[int, ...]:
         raise InputError(f"k = {text[:100]!r}: choose whole numbers and commas, as 7,8,9,10") from None
 
 
-def base_of(base_path: Path | None) -> Path:
-    """The folder of networks. Raises InputError if it is, or lies in, something else than a folder."""
-    from tsrnn import zoo
-
-    base = base_path or zoo.default_base_path()
-    try:
-        is_something_else = base.exists() and not base.is_dir()
-    except (OSError, ValueError) as error:  # a name too long, or that no file can have
-        raise InputError(f"cannot read {base}: {getattr(error, 'strerror', error)}") from error
-    if is_something_else:
-        raise InputError(f"{base} is not a folder")
-    return base
-
-
 def seed_of(folder: Path, seed: int | None) -> int:
     """The seed that was given, or else that of the run in this folder, or else a new one."""
     from tsrnn.folders import is_new
@@ -384,13 +371,15 @@ def folders_of(networks: list[str] | None, base_path: Path | None) -> list[Path]
 def to_be_written(path: Path) -> Path:
     """Where a table goes that is to be in this file. Raises InputError if that is not ours to replace."""
     from tsrnn.evaluation import is_ours
+    from tsrnn.folders import NUMBERS
 
     path = Path(os.path.realpath(path))  # what a link leads to
+    of_state = path.parent.name == "state" and has_settings(path.parent.parent)
     if not path.parent.is_dir():
         raise InputError(f"cannot write {path}: there is no folder {path.parent}; make it first")
     if path.exists() and not path.is_file():
         raise InputError(f"cannot write {path}: it is no ordinary file; give another, or leave --csv out")
-    if has_settings(path.parent) and is_ours(path.name):
+    if of_state or path.name == NUMBERS or (has_settings(path.parent) and is_ours(path.name)):
         raise InputError(f"cannot write {path}: it is the network's own; give another name")
     return path
 

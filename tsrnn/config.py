@@ -191,7 +191,7 @@ def networks_of(condition: dict[str, Any]) -> tuple[dict[str, Any], list[TrainCo
         if name not in condition:
             raise InputError(f"it has no {name}: add one")
     last = integer("networks", condition["networks"], 1, int(LIMITS["network_number"][1]))
-    first = integer("first", condition.get("first", 1), 1, last)
+    first = integer("first", condition.get("first", 1), max(1, last - MOST_RUNS + 1), last)
     options = {k: v for k, v in condition.items() if k in OPTIONS}
     if unset := [name for name, value in options.items() if value is None]:
         raise InputError(f"{unset[0]} has no value: give it one, or leave it out")
@@ -208,7 +208,8 @@ def conditions_of(
     """
     if not isinstance(profiles, dict):
         raise InputError(f"profiles = {reprlib.repr(profiles)}: give names, each with a list of conditions")
-    conditions = profiles[choice("profile", profile, [name for name in profiles if isinstance(name, str)])]
+    plain = [name for name in profiles if isinstance(name, str) and name.isidentifier()]
+    conditions = profiles[choice("profile", profile, plain)]
     if not isinstance(conditions, list) or not conditions:
         raise InputError(f"profile {profile} = {reprlib.repr(conditions)}: give a list of conditions")
     found, named = [], dict[str, int]()
@@ -236,11 +237,13 @@ class Job:
     retrain: list[str]  # of `tsrnn retrain`; empty if they are not retrained
 
 
-def jobs_of(config: dict[str, Any]) -> list[Job]:
+def jobs_of(config: Any) -> list[Job]:
     """All that the workflow trains, of the settings in `workflow/config.yaml` and on its command line.
 
     Raises InputError if there is anything in them that a job would be refused for, or that does nothing.
     """
+    if not isinstance(config, dict):
+        raise InputError(f"{reprlib.repr(config)} is no workflow: give settings and their values")
     for name in config:
         choice("setting", name, SETTINGS)
     if missing := [name for name in SETTINGS if name != "done" and name not in config]:
@@ -254,7 +257,7 @@ def jobs_of(config: dict[str, Any]) -> list[Job]:
     conditions = conditions_of(config["profiles"], config["profile"])
     for i, (condition, options, networks) in enumerate(conditions, start=1):
         try:
-            retrain = retrain_options(condition["retrain"]) if "retrain" in condition else []
+            retrain = retrain_options(condition["retrain"], networks[0]) if "retrain" in condition else []
         except InputError as error:
             raise InputError(f"profile {config['profile']}, condition {i}: {error}") from error
         for members in (networks[j : j + together] for j in range(0, len(networks), together)):
@@ -270,9 +273,12 @@ def check_path(name: str, value: Any) -> None:
     if not isinstance(value, str) or not value or not value.isprintable():
         raise InputError(f"{name} = {reprlib.repr(value)}: give a folder, as text")
     try:
+        whole = name == "done" and Path(value).resolve() in (Path.cwd(), *Path.cwd().parents)
         others = [path for path in (Path(value), *Path(value).parents) if path.exists() and not path.is_dir()]
     except OSError as error:  # a name too long
         raise InputError(f"{name} = {reprlib.repr(value)}: {error.strerror}; choose another") from error
+    if whole:
+        raise InputError(f"{name} = {value}: choose a folder for the workflow's marks alone")
     if others:
         raise InputError(f"{name} = {value}: {others[0]} is not a folder; choose another")
 
@@ -282,8 +288,11 @@ def as_word(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def retrain_options(given: Any) -> list[str]:
-    """Options of `tsrnn retrain`, as words. Raises InputError if one is none, or is out of range."""
+def retrain_options(given: Any, network: TrainConfig) -> list[str]:
+    """Options of `tsrnn retrain`, as words.
+
+    Raises InputError if one is none, or is out of range, or the network never has a checkpoint there.
+    """
     words = given.split() if isinstance(given, str) else []
     if not words or len(words) % 2:
         raise InputError(f"retrain = {reprlib.repr(given)}: give options and their values, as --start 16")
@@ -293,4 +302,11 @@ def retrain_options(given: Any) -> list[str]:
         values.setdefault(name, []).append(int(word) if word.isdecimal() else word)
     for name, each in values.items():
         integers(f"retrain {name}", each, *RETRAIN_OPTIONS[name])
+        if len(each) > 1 and name != "--on":
+            raise InputError(f"retrain {name} = {reprlib.repr(each)}: give it once")
+    start = integer("retrain --start", values.get("--start", [16])[0], *RETRAIN_OPTIONS["--start"])
+    if not network.start().n_max <= start <= (network.max_n or network.start().largest_n):
+        raise InputError(
+            f"retrain --start {start}: networks that end with max_n = {network.max_n} do not solve that N"
+        )
     return words

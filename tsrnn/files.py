@@ -176,7 +176,7 @@ def read_checksums(folder: Path) -> dict[str, tuple[str, ...]]:
         return found
     try:
         for line in read_bytes(path).decode().splitlines():
-            digest, name = line.split("  ", 1)
+            digest, _, name = line.partition("  ")
             if not re.fullmatch(r"[0-9a-f]{64}", digest) or not is_plain(name):
                 raise ValueError(f"{line[:80]!r} is no checksum of a file in this folder")
             found[name] = (*found.get(name, ()), digest)
@@ -190,18 +190,32 @@ def read_checksums(folder: Path) -> dict[str, tuple[str, ...]]:
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is such a file, or should be one: of a file that was lost, reading says so."""
-    return os.path.lexists(path) or path.name in read_checksums(path.parent)
+    """Whether there is such a file, or should be one: of a file that was lost, reading says so.
+
+    Raises InputError if we may not look.
+    """
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return is_listed(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {path}: {getattr(error, 'strerror', error)}") from error
+    return True
 
 
 def is_plain(name: str) -> bool:
     """Whether this can be the name of a file in a folder, and leads nowhere else."""
-    return name not in ("", ".", "..") and not set(name) & set("/\\\0")
+    return name not in ("", ".", "..") and name.isprintable() and not set(name) & set("/\\")
+
+
+def is_listed(path: Path) -> bool:
+    """Whether its folder's SHA256SUMS lists a file: of one that was lost, reading says so."""
+    return path.name in read_checksums(path.parent)
 
 
 def is_saved(path: Path) -> bool:
     """Whether a file is there and its folder's SHA256SUMS lists it: until then, it is not yet whole."""
-    return path.name in read_checksums(path.parent) and path.exists()
+    return is_listed(path) and path.exists()
 
 
 def read_table(path: Path, schema: pandera.DataFrameSchema, as_text: bool = False) -> pd.DataFrame:

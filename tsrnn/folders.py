@@ -2,9 +2,11 @@
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
+from errno import EACCES
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -15,6 +17,7 @@ from tsrnn.files import remove_unfinished
 from tsrnn.inputs import integer
 from tsrnn.runs import (
     check_listed,
+    check_task_print,
     is_over,
     last_kept,
     recorded_config,
@@ -25,11 +28,19 @@ from tsrnn.runs import (
 # A run may go on with other values of these; all others must be what it was begun with.
 MAY_CHANGE = ("max_n", "max_epochs", "patience", "measure_steps", "precision")
 PATIENCE = 60  # seconds to wait for others that choose, which takes them a moment
+MOMENT = 0.5  # seconds: `is_held` holds a folder for less
 NUMBERS = ".tsrnn-numbers"  # in a folder of networks: held while numbers are chosen
 
 
-def check_folder(config: TrainConfig, folder: Path) -> None:
-    """Raise InputError unless the folder is new, or holds this very run, at its end or with its state."""
+class OtherRun(InputError):
+    """A folder holds a run of other settings."""
+
+
+def check_folder(config: TrainConfig, folder: Path, but: Collection[str] = ()) -> None:
+    """Raise InputError unless the folder is new, or holds this very run, at its end or with its state.
+
+    `OtherRun`, if it is whole, but of other settings. Files `but` need not be listed in its SHA256SUMS.
+    """
     if is_new(folder):
         return
     recorded = recorded_config(folder)
@@ -38,11 +49,13 @@ def check_folder(config: TrainConfig, folder: Path) -> None:
     for f in fields(config):
         ours, theirs = getattr(config, f.name), getattr(recorded, f.name)
         if f.name not in MAY_CHANGE and theirs != ours:
-            raise InputError(
+            raise OtherRun(
                 f"{folder} holds a different run, with {f.name} = {theirs}, not {ours}; "
                 "choose another network number (-n) or base path (-b)"
             )
-    check_listed(folder)
+    check_files(folder)
+    check_task_print(folder, config.task)
+    check_listed(folder, but)
     without_state, history = not states_on_disk(folder), saved_history(folder)
     results = [path.name for path in folder.iterdir() if path.suffix in (".parquet", ".safetensors")]
     if without_state and not history and results:
@@ -52,6 +65,14 @@ def check_folder(config: TrainConfig, folder: Path) -> None:
             f"{folder} holds a trained network without its training state and without a checkpoint: it "
             "cannot go on; choose another network number (-n) or base path (-b)"
         )
+
+
+def check_files(folder: Path) -> None:
+    """Raise InputError if there is a folder, or anything but a file, where a run has to write one."""
+    for path in (folder, folder / "state"):
+        for each in path.iterdir() if path.is_dir() else ():
+            if each.suffix in (".json", ".csv", ".parquet", ".safetensors") and not each.is_file():
+                raise InputError(f"{each} is no ordinary file, and a run may need this name: move it away")
 
 
 def is_new(folder: Path) -> bool:
@@ -75,7 +96,8 @@ def number_and_seed(config: TrainConfig, seed: int | None, runs: int, base: Path
 
     Numbers are tried from 1 on. Without a seed, runs of any seed can go on if they are not at their end and
     nobody trains them now, and new ones draw theirs. From asking this to `hold`, nobody else should be
-    `choosing`. Raises InputError for an impossible number of runs.
+    `choosing`. Runs that cannot be read are passed over, with a warning. Raises InputError for an impossible
+    number of runs, and if the run of this seed is there but cannot go on.
     """
     runs, number = check_count(runs), 0
     while True:
@@ -84,6 +106,7 @@ def number_and_seed(config: TrainConfig, seed: int | None, runs: int, base: Path
         folders = [base / c.folder() for c in configs]
         if all(is_new(folder) and not is_held(folder) for folder in folders):
             return number, secrets.randbelow(2**32) if seed is None else seed
+        recorded = None
         try:
             recorded = recorded_config(folders[0])
             if recorded is None or seed not in (None, recorded.seed):
@@ -93,7 +116,12 @@ def number_and_seed(config: TrainConfig, seed: int | None, runs: int, base: Path
                 continue
             for i, folder in enumerate(folders):
                 check_folder(replace(configs[i], seed=recorded.seed + i), folder)
-        except InputError:
+        except OtherRun:
+            continue
+        except InputError as error:
+            if recorded is not None and seed is not None:
+                raise
+            warnings.warn(f"passed over: {error}", stacklevel=2)
             continue
         return number, recorded.seed
 
@@ -126,10 +154,12 @@ def hold(folder: Path) -> Iterator[Callable[[], None]]:
         another process may then have taken the folder.
     """
     path, made = folder / "state" / "lock", not folder.exists()
-    lock = FileLock(path, timeout=0, fallback_to_soft=False)
+    lock = FileLock(path, timeout=MOMENT, fallback_to_soft=False)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
+        lock.acquire(poll_interval=0.05)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(EACCES, os.strerror(EACCES))
     except Timeout as error:
         raise InputError(f"{folder} is being trained by another process") from error
     except OSError as error:

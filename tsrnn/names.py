@@ -5,6 +5,7 @@ It loads neither torch nor pandas: the shell completes names of networks with it
 
 import os
 import re
+import stat
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,9 +40,27 @@ def default_base_path() -> Path:
     return checkout if checkout.is_dir() else Path("trained_models")
 
 
+def base_of(base_path: str | Path | None) -> Path:
+    """The folder of networks that was given, or the default. Raises InputError if it cannot be one."""
+    if base_path is None:
+        return default_base_path()
+    if base_path == "":
+        raise InputError("base path is empty: give a folder, or None for the default")
+    base = Path(base_path)
+    try:
+        is_something_else = not stat.S_ISDIR(base.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        is_something_else = False
+    except (OSError, ValueError) as error:  # a name too long, or that no file can have
+        raise InputError(f"cannot read {str(base)[:100]}: {getattr(error, 'strerror', error)}") from error
+    if is_something_else:
+        raise InputError(f"{base} is not a folder")
+    return base
+
+
 def network_folders(base: str | Path) -> list[Path]:
     """The folders that are named as those of networks, in natural order of their names."""
-    base = Path(base)
+    base = base_of(base)
     found = [path for path in base.iterdir() if FOLDER.fullmatch(path.name)] if base.is_dir() else []
     return sorted(found, key=lambda p: [int(x) if x.isdecimal() else x for x in re.split("([0-9]+)", p.name)])
 

@@ -22,7 +22,7 @@ from tsrnn.analysis.interventions import (
 )
 from tsrnn.analysis.measure import cheap, checks, costly, mechanism
 from tsrnn.analysis.simulate import Protocol
-from tsrnn.files import is_there, read_table, write_table
+from tsrnn.files import is_listed, read_table, write_table
 from tsrnn.folders import hold
 from tsrnn.inputs import LARGEST_N, check_fields
 from tsrnn.kinds import check_kinds
@@ -166,7 +166,8 @@ def add_probe(
 ) -> bool:
     """Add a checkpoint to the file of a probe; whether it was not yet in it."""
     path = folder / f"{name}.parquet"
-    known = read_table(path, TABLES[path.name]) if is_there(path) else None
+    # one that is not listed is of another network, or was being written when it was killed
+    known = read_table(path, TABLES[path.name]) if is_listed(path) else None
     if known is not None and largest_head(model) in set(known["N"]):
         return False
     new = PROBES[name](model, task, scale).astype({"accuracy": "float32"})

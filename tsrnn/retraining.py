@@ -10,7 +10,7 @@ import pandas as pd
 from tsrnn import InputError, zoo
 from tsrnn.batches import draw_batches
 from tsrnn.config import TrainConfig
-from tsrnn.files import is_there, read_table, write_table
+from tsrnn.files import is_listed, read_table, write_table
 from tsrnn.folders import hold
 from tsrnn.inputs import LARGEST_N, choice, integer, integers
 from tsrnn.kinds import check_columns, check_kinds
@@ -87,10 +87,14 @@ def retrain(
 
 @check_kinds
 def relative_to_first(table: pd.DataFrame) -> pd.DataFrame:
-    """With relative_accuracy: (accuracy − 0.5) over that of the first N in the table after its last epoch."""
+    """With relative_accuracy: (accuracy − 0.5) over that of the first N in the table after its last epoch.
+
+    NaN if that is at chance.
+    """
     check_columns("table", table, ("N", "epoch", "accuracy"))
     first = table[(table["N"] == table["N"].iloc[0]) & (table["epoch"] == table["epoch"].max())]
-    return table.assign(relative_accuracy=(table["accuracy"] - 0.5) / (first["accuracy"].iloc[0] - 0.5))
+    above = first["accuracy"].iloc[0] - 0.5
+    return table.assign(relative_accuracy=(table["accuracy"] - 0.5) / (above if above > 0 else float("nan")))
 
 
 def taken_over(model: RecurrentNetwork, config: TrainConfig) -> Run:
@@ -128,7 +132,7 @@ def check_retraining(folder: Path, start: int, ns: Sequence[int], epochs: int) -
 def retrained(folder: Path) -> pd.DataFrame | None:
     """What was measured by retraining so far."""
     path = folder / FILE
-    return read_table(path, RETRAINING) if is_there(path) else None
+    return read_table(path, RETRAINING) if is_listed(path) else None
 
 
 @check_kinds

@@ -10,9 +10,11 @@ remembers nothing, and data from a new stream, of the seed and that epoch. `conf
 it did, and in history.csv `from_epoch` is the epoch of that checkpoint.
 """
 
+import hashlib
 import json
 import platform
 import warnings
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -25,7 +27,7 @@ from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
 import tsrnn
-from tsrnn import InputError, zoo
+from tsrnn import InputError, tasks, zoo
 from tsrnn import curriculum as curricula
 from tsrnn.config import TrainConfig
 from tsrnn.files import (
@@ -91,8 +93,8 @@ def saved_history(folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def check_listed(folder: Path) -> None:
-    """Raise InputError if a file that a run has saved long since is not in its SHA256SUMS.
+def check_listed(folder: Path, but: Collection[str] = ()) -> None:
+    """Raise InputError if a file that a run has saved long since is not in its SHA256SUMS, or one of `but`.
 
     Up to the epoch of its state, that is: what a training that goes on, or was killed, wrote after it may not
     be listed yet, and a checkpoint that is being removed no more.
@@ -108,7 +110,7 @@ def check_listed(folder: Path) -> None:
     saved = ["config.json", "history.csv"] if rows else []
     saved += ["promotions.parquet"] if ns else []
     saved += [there[n] for n in sorted(to_stay & there.keys())]
-    if lost := [name for name in saved if name not in listed and (folder / name).exists()]:
+    if lost := [name for name in saved if name not in {*listed, *but} and (folder / name).exists()]:
         raise InputError(
             f"{folder / lost[0]} is not in {CHECKSUMS}, so it cannot be checked: put that back as it was"
         )
@@ -205,6 +207,7 @@ def go_on(run: Run, epoch: int, checkpoint: Path) -> Run:
     # published ones do not tell whether it is fixed
     if config.tau is None or bool((leaky(model, "a fixed tau").tau == config.tau).all()):
         found["tau"] = config.tau
+    found |= {"task": model.task} if model.task else {}  # of the authors' it may not be known
     zoo.check_same(checkpoint, found, vars(config))
     try:
         now = curriculum_at(run.now, ns[0], ns[-1])
@@ -240,6 +243,25 @@ def drop_after(run: Run) -> None:
         raise InputError(f"{run.folder}: promotions.parquet lacks epoch {lacking[0]}, which was promoted")
 
 
+def task_print(name: str) -> str:
+    """A task by what it asks: a checksum of its bits for one seed, and of its answers for N = 1 ... 12."""
+    task = tasks.get_task(name)
+    bits = task.draw(12, 64, torch.Generator().manual_seed(0))
+    answers = tasks.labels(task, bits, range(1, 13))
+    return hashlib.sha256(bits.numpy().tobytes() + answers.numpy().tobytes()).hexdigest()[:16]
+
+
+def check_task_print(folder: Path, name: str) -> None:
+    """Raise InputError if a run was begun with another task of this name."""
+    if name not in tasks.BUILT_IN and read_json(folder / "config.json").get("task") not in (
+        None,
+        task_print(name),
+    ):
+        raise InputError(
+            f"{folder} was begun with another task {name}: give that, or choose another network number (-n)"
+        )
+
+
 def save_config(run: Run, gone_on: dict[str, Any] | None = None) -> None:
     """Write config.json; `gone_on` is noted as one more time that the run went on from a checkpoint."""
     path = run.folder / "config.json"
@@ -251,6 +273,8 @@ def save_config(run: Run, gone_on: dict[str, Any] | None = None) -> None:
         "machine": platform.machine(),
         "threads": torch.get_num_threads(),
     }
+    if run.config.task not in tasks.BUILT_IN:
+        about["task"] = task_print(run.config.task)
     if path.exists():  # where the run was begun stays on record
         about = read_json(path) | {"train": about["train"]}
     if gone_on:
@@ -305,7 +329,8 @@ def states_on_disk(folder: Path) -> dict[int, Path]:
             damaged.append(error)
     if damaged and not found:
         raise damaged[0]
-    if not found and any(path.exists() for path in both) and saved_history(folder):
+    unlisted = [path for path in both if path.exists()] if not found else []
+    if unlisted and saved_history(folder) and not is_of_checkpoint(unlisted, folder):
         raise InputError(
             f"{both[0].parent} holds states that its {CHECKSUMS} does not list, so they cannot be checked: "
             "put that back as it was saved, or remove this folder, to go on from the last checkpoint"
@@ -313,6 +338,13 @@ def states_on_disk(folder: Path) -> dict[int, Path]:
     for each in damaged:
         warnings.warn(f"{each}; the state of epoch {max(found)} is whole", stacklevel=2)
     return found
+
+
+def is_of_checkpoint(states: Sequence[Path], folder: Path) -> bool:
+    """Whether a run was killed when it had just gone on from its newest checkpoint: nothing is lost then."""
+    kept = last_kept(folder)
+    epochs = [read_tensors(path, "run")[0].get("epoch") for path in states]
+    return kept is not None and set(epochs) == {kept[0]}
 
 
 def load_state(config: TrainConfig, folder: Path, path: Path) -> Run:

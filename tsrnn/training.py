@@ -26,14 +26,14 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
-from tsrnn import InputError, zoo
+from tsrnn import InputError, WorkError, zoo
 from tsrnn.analysis import measure
 from tsrnn.analysis.simulate import Protocol
 from tsrnn.batches import Batch, draw_batches
 from tsrnn.config import PRECISIONS, TrainConfig
 from tsrnn.curriculum import is_milestone
 from tsrnn.files import remove, write_table
-from tsrnn.folders import check_count, check_folder, choosing, hold, is_done
+from tsrnn.folders import check_count, check_folder, choosing, hold, is_done, is_new
 from tsrnn.gated import network_class
 from tsrnn.kinds import check_kinds
 from tsrnn.model import LeakyRNN, RecurrentNetwork, check_device
@@ -76,8 +76,10 @@ def train(
         InputError: before any work, if a folder holds a different run, is in use or cannot be written,
             or there is no such device.
     """
-    base = Path(base_path) if base_path is not None else zoo.default_base_path()
-    return train_together(counted_up(config, runs), base, device, progress, Path(start) if start else None)
+    base, begin = zoo.base_of(base_path), None if start is None else Path(start)
+    if begin is not None and config.start_from is None:
+        config = replace(config, start_from=f"{begin.absolute().parent.name}/{begin.name}")
+    return train_together(counted_up(config, runs), base, device, progress, begin)
 
 
 def counted_up(config: TrainConfig, runs: int) -> list[TrainConfig]:
@@ -103,9 +105,8 @@ def train_together(
     check_device(device)
     began = time.perf_counter()
     if not callable(configs):  # before `choosing`, which makes the folder
-        check_folders(configs, base)
-        for config in configs:
-            check_start(config, start)
+        for config, folder in zip(configs, check_folders(configs, base), strict=True):
+            check_start(config, start, folder)
     with ExitStack() as stack:
         with choosing(base):
             configs = configs() if callable(configs) else configs
@@ -134,10 +135,15 @@ def check_folders(configs: Sequence[TrainConfig], base: Path) -> list[Path]:
     return folders
 
 
-def check_start(config: TrainConfig, start: Path | None) -> None:
-    """Raise InputError if there is a checkpoint to begin from, and such a network cannot begin from it."""
+def check_start(config: TrainConfig, start: Path | None, folder: Path | None = None) -> None:
+    """Raise InputError if there is a checkpoint to begin from, and such a network cannot begin from it.
+
+    And if a new network says that it began from one, and there is none.
+    """
     if start is not None:
         go_on(begin(config), 0, start)
+    elif config.start_from and folder is not None and is_new(folder):
+        raise InputError(f"start from = {config.start_from}: give that checkpoint as start, too")
 
 
 # ---------------------------------------------------------------- one epoch
@@ -292,6 +298,11 @@ def train_and_test(
     accuracies = test_accuracy(model, runs, device, bar)
     for k, run in enumerate(runs):
         run.parameters = {name: p.detach()[k].cpu().clone() for name, p in model.named_parameters()}
+        if not all(p.isfinite().all() for p in run.parameters.values()):
+            raise WorkError(
+                f"{run.config.folder()} diverged in epoch {run.epoch + 1}, which is not saved: lower the "
+                "learning rate, or the clip"
+            )
         run.memory = {
             what: {
                 name: optimiser.state[p][MEMORY[config.optimiser][what]][k].cpu().clone()

@@ -11,6 +11,7 @@ with `weights_only=True`: nothing in a file is ever run as code.
 import io
 import json
 import re
+import reprlib
 import warnings
 import zipfile
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ from tsrnn.config import LATER, TrainConfig
 from tsrnn.files import (
     CHECKSUMS,
     first_line,
+    is_listed,
     is_plain,
     is_saved,
     is_there,
@@ -45,7 +47,8 @@ from tsrnn.inputs import LARGEST_N, choice, integer, integers, text
 from tsrnn.kinds import check_columns, check_kinds
 from tsrnn.model import HEADS, Architecture, RecurrentNetwork, check_device
 from tsrnn.names import CHECKPOINT, checkpoint_name, folder_name, largest_n, those_like, trained_on
-from tsrnn.names import default_base_path as default_base_path  # it is as much the zoo's
+from tsrnn.names import base_of as base_of  # these are as much the zoo's
+from tsrnn.names import default_base_path as default_base_path
 from tsrnn.names import network_folders as network_folders
 from tsrnn.schemas import HISTORY, TABLES, no_rows
 
@@ -79,8 +82,11 @@ def save_checkpoint(
     ns, _ = list(model.heads), choice("task", task, tasks.TASKS)
     if model.shape[0] != 1 or not ns:
         raise InputError(f"{model.shape[0]} networks with {len(ns)} heads: save one, with one or more")
-    if name is not None and not (isinstance(name, str) and is_plain(name) and name.endswith(".safetensors")):
-        raise InputError(f"name = {name!r}: choose the name of a file, NAME.safetensors, without its folder")
+    good = isinstance(name, str) and is_plain(name) and name.endswith(".safetensors") and len(name) < 100
+    if name is not None and not good:
+        raise InputError(
+            f"name = {reprlib.repr(name)}: choose the name of a file, NAME.safetensors, without its folder"
+        )
     tensors = {name: p.detach()[0].cpu() for name, p in model.named_parameters()}
     kept = list(model.heads.values())
     tensors |= {name: tensors[name][kept].contiguous() for name in ("head_weight", "head_bias")}
@@ -90,7 +96,7 @@ def save_checkpoint(
     about: dict[str, Any] = {"architecture": asdict(model.architecture), "ns": ns, "task": task}
     if taken := sorted(about.keys() & notes.keys()):
         raise InputError(f"note {taken[0]} = {notes[taken[0]]}: that is noted in any case; rename yours")
-    about |= notes
+    about |= {note: integer(note, value, 0, 2**63 - 1) for note, value in notes.items()}
     # one entry: safetensors writes several in random order, and a seed should give the same file
     content = to_safetensors(
         {k: v.contiguous() for k, v in tensors.items()}, metadata={"tsrnn": json.dumps(about)}
@@ -144,7 +150,7 @@ def load_model(
             damaged.
     """
     check_device(device)
-    base = Path(base_path) if base_path is not None else default_base_path()
+    base = base_of(base_path)
     curriculum_type, task = text("curriculum type", curriculum_type), text("task", task)
     network_number, variant = integer("network number", network_number, 1, 10**6), text("variant", variant)
     N_min, N_max = (integer(name, n, 1, 10**5) for name, n in (("N_min", N_min), ("N_max", N_max)))
@@ -358,8 +364,7 @@ def index(base_path: str | Path | None = None) -> pd.DataFrame:
     a run in its first epoch. Folders that are named as a network's but hold none are left out, with a
     warning.
     """
-    base = Path(base_path) if base_path is not None else default_base_path()
-    return rows_of(network_folders(base))
+    return rows_of(network_folders(base_of(base_path)))
 
 
 INDEX_COLUMNS = "network curriculum task variant number seed".split()
@@ -448,7 +453,8 @@ def gather(networks: pd.DataFrame, base: str | Path, name: str) -> pd.DataFrame:
     check_columns("networks", networks, ("network", *ABOUT))
     files = {Path(file).stem: file for file in TABLES}
     base, file = Path(base), files[choice("table", name, files)]
-    lacking = [folder for folder in networks["network"] if not (base / folder / file).exists()]
+    names = [text("network", name) for name in networks["network"]]
+    lacking = [folder for folder in names if not is_listed(base / folder / file)]
     if lacking or networks.empty:
         which = f": {', '.join(lacking)}" if lacking else ""
         raise InputError(
