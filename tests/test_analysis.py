@@ -9,6 +9,7 @@ import pytest
 import torch
 from ground_truth import delay_line, linear_network, network
 from sklearn.decomposition import PCA
+from torch import nn
 
 from tsrnn import InputError, evaluation, probes, retraining, zoo
 from tsrnn.analysis import measure
@@ -95,6 +96,19 @@ def test_the_spectrum_of_a_ring_and_of_unconnected_units():
     assert found["imaginary"].abs().max() == pytest.approx(0.9 * np.sin(2 * np.pi / 3))
     ring.W *= 2
     assert np.isinf(spectrum(ring)["timescale"]).all()
+
+
+def test_what_units_give_themselves_counts_where_the_dynamics_use_it():
+    """Of torch's own network W has a diagonal, also in a copy."""
+    rnn = nn.RNN(1, 5)
+    W = rnn.weight_hh_l0.detach().double().numpy()
+    model = LeakyRNN.from_rnn(rnn).select([0])
+    moduli = np.sort(np.abs(np.linalg.eigvals(W)))[::-1]
+    assert spectrum(model)["modulus"].tolist() == pytest.approx(moduli.tolist())
+    table = connectivity(model)
+    assert table["weight_mean"].tolist() == pytest.approx(W.mean(1).tolist())
+    assert table["positive"].tolist() == pytest.approx(W.clip(min=0).sum(1).tolist())
+    assert connectivity(LeakyRNN.from_rnn(nn.RNN(1, 1)))["weight_mean"].notna().all()
 
 
 # ---------------------------------------------------------------- at promotions

@@ -349,11 +349,16 @@ class LeakyRNN(RecurrentNetwork):
         """max(τ, 1) in steps, (K, H), the value that the dynamics see; continuous: max(kτ, 1)/k, in bits."""
         return (self.k * self.tau).clamp(min=1) / self.k
 
+    @property
+    def used_W(self) -> Tensor:
+        """W as the dynamics see it, (K, H, H): the diagonal is 0, but where a unit's own past counts."""
+        if self.own_past:
+            return self.W
+        return self.W * (1 - torch.eye(self.W.shape[-1], dtype=self.W.dtype, device=self.W.device))
+
     def dynamics(self) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         """M (K, H, H), bias and weight of the drive (K, 1, H), and the leak (not default), as for `scan`."""
-        a = 1 / (self.k * self.tau).clamp(min=1)
-        off_diagonal = 1 - torch.eye(self.W.shape[-1], dtype=self.W.dtype, device=self.W.device)
-        W = self.W if self.own_past else self.W * off_diagonal
+        a, W = 1 / (self.k * self.tau).clamp(min=1), self.used_W
         bias, weight = self.b + self.b_in, self.w_in
         if self.architecture.model != "default":
             return W, bias[:, None], weight[:, None], a[:, None]

@@ -113,9 +113,12 @@ def ablate(units: Sequence[int]) -> Callable[[RecurrentNetwork, int], None]:
 def fastest_and_slowest(model: RecurrentNetwork, count: int = 20) -> dict[str, list[int]]:
     """The `count` units of the smallest and of the largest τ, of one network.
 
-    By τ as trained, not max(τ, 1), as published: it ranks the many units that are used as 1.
+    By τ as trained, not max(τ, 1), as published: it ranks the many units that are used as 1. Raises
+    InputError if they are not leaky, or if `count` is more than half of them.
     """
     model = leaky(model, "ablation by tau (give groups of units)")
+    if model.shape[1] < 2:
+        raise InputError("one unit is neither fastest nor slowest: give groups, or choose a larger network")
     count = integer("count", count, 1, model.shape[1] // 2)
     order = model.tau[0].argsort(stable=True).tolist()
     return {"fastest": order[:count], "slowest": order[-count:]}
@@ -167,11 +170,14 @@ def ablation(
 
 
 def perturb_weights(epsilon: float, direction: Tensor) -> Callable[[RecurrentNetwork, int], None]:
-    """W + ε (‖W‖ / ‖D‖) D, norms of Frobenius; no self-connections in either."""
+    """W + ε (‖W‖ / ‖D‖) D, norms of Frobenius; no self-connections in either, where they are not used."""
 
     def damage(copies: RecurrentNetwork, k: int) -> None:
-        W = copies.W[k].fill_diagonal_(0)
-        D = direction.clone().fill_diagonal_(0).to(W)
+        copies = leaky(copies, "perturbation of W")
+        W, D = copies.W[k], direction.clone().to(copies.W)
+        if not copies.own_past:
+            W.fill_diagonal_(0)
+            D.fill_diagonal_(0)
         W += epsilon * W.norm() / D.norm() * D
 
     return damage
@@ -210,11 +216,14 @@ def perturbation(
         Columns epsilon, direction, accuracy, relative_accuracy, baseline.
 
     Raises:
-        InputError: as the module says; ε < 0 or not finite; an unknown parameter; units that are not leaky.
+        InputError: as the module says; ε < 0 or not finite; an unknown parameter; units that are not leaky;
+            W of one unit, which has no connections.
     """
     stream = stream or Stream()
     choice("parameter", parameter, ("W", "tau"))
-    leaky(model, f"perturbation of {parameter}")
+    model = leaky(model, f"perturbation of {parameter}")
+    if parameter == "W" and model.shape[1] == 1 and not model.own_past:
+        raise InputError("perturbation of W: one unit has no connections; choose tau")
     chosen = epsilons if epsilons is not None else WEIGHT_EPSILONS if parameter == "W" else TAU_EPSILONS
     chosen = numbers("epsilon", chosen, 0, 1e9)
     directions = integer("directions", directions, 2, 10**6)
