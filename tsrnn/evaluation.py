@@ -72,7 +72,7 @@ def last_states(
     model: Network, task: tasks.Task, n_max: int, batch_size: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """A fresh batch as in training for `n_max`: bits (T, B), and the states that they end in, (K, B, S)."""
-    bits = task.draw(tasks.draw_length(n_max, generator), batch_size, generator)
+    bits = tasks.drawn(task, tasks.draw_length(n_max, generator), batch_size, generator)
     if not isinstance(model, RecurrentNetwork):
         return bits, activity_of(model, bits)[-1:]
     initial = model.start_state(batch_size, generator)

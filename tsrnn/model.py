@@ -407,13 +407,34 @@ def as_bits(bits: Any) -> Tensor:
         raise InputError(
             f"bits of type {type(bits).__name__}: give an array of 0 and 1, time first"
         ) from error
+    check_plain(found, "bits")
     found = found[:, None] if found.dim() == 1 else found
     if found.dim() != 2 or not found.numel():
         raise InputError(f"bits of shape {tuple(found.shape)}: give (T, B), time first, or (T,)")
-    if not ((found == 0) | (found == 1)).all():
-        wrong = found[(found != 0) & (found != 1)][0].item()
-        raise InputError(f"bits hold {wrong}: each is 0 or 1")
+    check_bits(found)
     return found.float()
+
+
+def check_bits(bits: Tensor, where: str = "bits hold") -> None:
+    """Raise InputError unless a tensor is of 0 and 1, with an axis of time."""
+    check_plain(bits, "bits")
+    if not bits.dim() or not len(bits):
+        raise InputError(f"bits of shape {tuple(bits.shape)}: give (T, B), time first, or (T,)")
+    if not ((bits == 0) | (bits == 1)).all():
+        raise InputError(f"{where} {bits[(bits != 0) & (bits != 1)][0].item():g}: each is 0 or 1")
+
+
+def check_plain(x: Tensor, name: str) -> None:
+    """Raise InputError unless a tensor holds its numbers as an array does, and they are real."""
+    kinds = {
+        "nested": x.is_nested,
+        "sparse": x.layout != torch.strided,
+        "quantized": x.is_quantized,
+        "without values (meta)": x.is_meta,
+        "complex": x.is_complex(),
+    }
+    if found := next((kind for kind, is_so in kinds.items() if is_so), None):
+        raise InputError(f"{name}: a {found} tensor; give one that holds its numbers as an array does")
 
 
 def check_heads(model: RecurrentNetwork, ns: Sequence[int]) -> list[int]:

@@ -63,7 +63,7 @@ def decoding(
     for _ in range(batches + (batches + 1) // 2):
         bits, last = last_states(model, fair, n + beyond, BATCH, generator)
         asked = things(fair, bits, range(n + beyond + 1), range(2, n + beyond + 1))
-        asked["whole", 0] = fair.label(bits, len(bits))
+        asked["whole", 0] = tasks.labels(fair, bits, [len(bits)])[0]
         states.append(units(model, last)[0].cpu().double().numpy())
         right.append(torch.stack(list(asked.values()), 1).numpy())
     x, y, train = np.concatenate(states), np.concatenate(right), batches * BATCH
@@ -184,7 +184,8 @@ def things(
 ) -> dict[tuple[str, int], Tensor]:
     """What can be asked about the past of bits (T, B): ("bit", lag) and ("answer", n) -> 0 or 1, (B,)."""
     asked = {("bit", lag): bits[-1 - lag].long() for lag in lags}
-    return asked | {("answer", n): task.label(bits, n) for n in ns}
+    answers = tasks.labels(task, bits, ns) if len(ns) else ()
+    return asked | {("answer", n): answer for n, answer in zip(ns, answers, strict=True)}
 
 
 def answers(model: RecurrentNetwork, n: int, bits: Tensor, initial: Tensor) -> Tensor:

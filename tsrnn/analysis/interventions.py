@@ -60,7 +60,7 @@ def stream_accuracy(model: RecurrentNetwork, task: str, n: int, stream: Stream) 
     s = bits.expand(len(initial), -1, -1).to(model.b)
     answers = model.answers(s, initial, n)[:, stream.warm_up :]  # (K, T, R)
     windows = bits[stream.warm_up - n + 1 :].unfold(0, n, 1)  # (T, R, n): the last n bits at each step
-    right = chosen.label(windows.flatten(0, 1).T, n).view(len(windows), -1)
+    right = tasks.labels(chosen, windows.flatten(0, 1).T, [n])[0].view(len(windows), -1)
     return (answers.cpu() == right).double().mean(1)
 
 
