@@ -10,10 +10,12 @@ for at the last step, `bits[-1]`.
 """
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -110,6 +112,7 @@ CHANGED = "its labels change the bits that they are given: have them work on a c
 def load_task(given: str) -> str:
     """The name of a task. One that is given as `file.py:name` is taken from that file, which is run.
 
+    While it runs it can import files that lie beside it.
     There it is a `Task`, or a function `label(bits, n)`, which is then asked about fair bits.
 
     Raises:
@@ -121,21 +124,36 @@ def load_task(given: str) -> str:
         return given
     if name in BUILT_IN or not (name.isidentifier() and name.isascii()):  # it becomes part of a folder's name
         raise InputError(f"{given}: {name or 'nothing'} cannot be a task's name here; call it something else")
-    path = Path(file)
-    spec = spec_from_file_location(path.stem, path) if path.is_file() else None
-    if spec is None or spec.loader is None:
-        raise InputError(f"{given}: there is no Python file {file}")
-    module = module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        raise InputError(f"{given}: {type(error).__name__} in {file}: {error}") from error
+    module = run_file(given, Path(file))
     found = getattr(module, name, None)
     if not isinstance(found, Task) and not callable(found):
         functions = [k for k, v in vars(module).items() if getattr(v, "__module__", "") == module.__name__]
         raise InputError(f"{given}: no task {name} in {file}; there is {', '.join(functions) or 'none'}")
     TASKS[name] = check_task(name, found if isinstance(found, Task) else Task(draw_fair, found))
     return name
+
+
+def run_file(given: str, path: Path) -> ModuleType:
+    """A Python file, as a module. Raises InputError if there is none, or for whatever it raises."""
+    # A name that no other module has: a reader's random.py must not take the place of Python's own
+    spec = spec_from_file_location(f"task in {path}", path) if path.is_file() else None
+    if spec is None or spec.loader is None:
+        raise InputError(f"{given}: there is no Python file {path}")
+    module = module_from_spec(spec)
+    sys.modules[module.__name__] = module  # dataclasses look there for the module that they are in
+    folder = str(path.resolve().parent)
+    added = folder not in sys.path
+    if added:
+        sys.path.append(folder)  # for what it imports from beside it; last, for the same reason
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[module.__name__]
+        raise InputError(f"{given}: {in_a_line(error)} (in {path})") from error
+    finally:
+        if added and folder in sys.path:
+            sys.path.remove(folder)
+    return module
 
 
 def check_task(name: str, task: Task) -> Task:
