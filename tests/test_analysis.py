@@ -16,6 +16,7 @@ from tsrnn.analysis import measure
 from tsrnn.analysis.connectivity import by_speed, connectivity, spectrum
 from tsrnn.analysis.dimensionality import dimensionality, dimensions
 from tsrnn.analysis.interventions import perturbation
+from tsrnn.analysis.recordings import timescales_of
 from tsrnn.analysis.simulate import Protocol, simulate
 from tsrnn.analysis.timescales import timescales
 from tsrnn.evaluation import verify
@@ -57,10 +58,31 @@ def test_silent_networks_have_no_dimension():
     assert dimensionality(network(3), Protocol(steps=50, trials=1, burn_in=200)).isna().any(axis=None)
 
 
+class Silent:
+    """A network that can be given, but must not be simulated."""
+
+    def states(self, bits):
+        raise AssertionError("simulated before what it is for was looked at")
+
+
+NEVER_ASKED = Silent()
+
+
+@pytest.mark.parametrize(
+    ("steps", "max_lag", "said"),
+    [(1000, 10**6, "lags up to 1000000 need 1000002"), (1000, 5, "6 lags: 7 or more"), (31, 30, "need 32")],
+)
+def test_lags_that_cannot_be_fitted_are_refused_before_any_work(steps, max_lag, said):
+    with pytest.raises(InputError, match=said):
+        timescales(NEVER_ASKED, Protocol(steps=steps, trials=2), max_lag)
+    with pytest.raises(InputError, match=said):
+        timescales_of(np.arange(steps), dims=["time"], max_lag=max_lag)
+
+
 @pytest.mark.parametrize("explained", [0, 1, 1.2, -0.1])
 def test_impossible_shares_are_refused(explained):
     with pytest.raises(InputError, match=f"explained = {explained}"):
-        dimensionality(network(3), Protocol(steps=50), explained)
+        dimensionality(NEVER_ASKED, Protocol(steps=50), explained)
 
 
 def test_connectivity_leaves_the_diagonal_out():

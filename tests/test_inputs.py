@@ -97,7 +97,9 @@ def test_ranges_hold(value, low, width):
                 check("x", value, low, low + width)
 
 
-@pytest.mark.parametrize("values", [[], [2, 2], [2, 2.5], "23", 2, None, [True], range(0)], ids=repr)
+@pytest.mark.parametrize(
+    "values", [[], [2, 2], [2, 2.5], "23", 2, None, [True], range(0), np.array(2), torch.tensor(2)], ids=repr
+)
 def test_lists_that_are_none(values):
     with pytest.raises(InputError, match=r"^N = "):
         integers("N", values, 1, 9)
@@ -133,6 +135,10 @@ CALLS = {
     "answer, N": lambda: MODEL.answer([0, 1, 1], 3.0),
     "forgetting, head": lambda: forgetting(LeakyRNN.from_rnn(nn.RNN(1, 3)), "parity"),
     "ablation, groups": lambda: ablation(MODEL, "parity", 3, {}),
+    "ablation, groups, no unit": lambda: ablation(MODEL, "parity", 3, {"a": []}),
+    "ablation, groups, no axis": lambda: ablation(MODEL, "parity", 3, {"a": [1], "b": np.array(1)}),
+    "select, networks": lambda: MODEL.select([]),
+    "Architecture, k": lambda: Architecture(6, "continuous", k=np.array(7)),
     "timescales_of, x": lambda: timescales_of(np.geomspace(1e120, 1e125, 99), dims=("time",)),
     "timescales_of, time unit": lambda: timescales_of(np.arange(99.0), dims=("time",), time_unit=5),
     "timescales_of, published": lambda: timescales_of(np.arange(99.0), dims=("time",), published="no"),

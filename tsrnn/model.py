@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from tsrnn import InputError, recurrence
-from tsrnn.inputs import LARGEST_N, check_fields, choice, integer, integers
+from tsrnn.inputs import LARGEST_N, check_fields, choice, integer, integers, listed
 from tsrnn.kinds import check_kinds
 
 HEADS = 100
@@ -70,7 +70,7 @@ class Architecture:
                 f"protocol = matched: only lstm and gru are matched to leaky ones, as {self.model} is; "
                 "choose published"
             )
-        if not isinstance(self.k, Sequence | np.ndarray):
+        if not isinstance(self.k, Sequence | np.ndarray) or not getattr(self.k, "ndim", 1):
             raise InputError(f"k = {self.k!r}: give whole numbers in their order, as (7, 8, 9, 10)")
         held = list(self.k)
         if held and self.model != "continuous":
@@ -187,8 +187,9 @@ class RecurrentNetwork(nn.Module):
 
     @check_kinds
     def select(self, networks: Sequence[int]) -> Self:
-        """The networks of these indices, as a model of their own (a copy)."""
-        networks = [integer("network", k, 0, self.shape[0] - 1) for k in networks]
+        """The networks of these indices, as a model of their own (a copy). Raises InputError if none is."""
+        found = listed("networks", networks, f"one or more, 0 to {self.shape[0] - 1}")
+        networks = [integer("network", k, 0, self.shape[0] - 1) for k in found]
         chosen = {name: p.detach()[networks].clone() for name, p in self.named_parameters()}
         model = type(self)(self.architecture, chosen)
         model.heads, model.k, model.task = dict(self.heads), self.k, self.task

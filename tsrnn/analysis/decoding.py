@@ -111,7 +111,7 @@ def shifts(
         InputError: unknown task, no head for n, fewer than 4 sequences, more than one network.
     """
     check_one(model)
-    check_heads(model, [n])
+    [n] = check_heads(model, [n])
     sequences, seed = integer("sequences", sequences, 4, 10**7), integer("seed", seed, 0, LARGEST_SEED)
     most = integer("most", most, 2, LARGEST_N)
     fair, generator = tasks.get_task(task, fair=True), torch.Generator().manual_seed(seed)

@@ -51,7 +51,7 @@ def stream_accuracy(model: RecurrentNetwork, task: str, n: int, stream: Stream) 
     Raises:
         InputError: no head for n, or a warm-up too short for n bits.
     """
-    check_heads(model, [n])
+    [n] = check_heads(model, [n])
     if stream.warm_up < n:
         raise InputError(f"warm-up = {stream.warm_up}: choose {n} or more, to ask for N = {n}")
     chosen, generator = tasks.get_task(task), torch.Generator().manual_seed(stream.seed)
@@ -151,10 +151,12 @@ def ablation(
     Raises:
         InputError: as the module says; a unit that there is not; no groups, of units without τ.
     """
-    stream = stream or Stream()
+    stream, [n] = stream or Stream(), check_heads(model, [n])
     H = model.shape[1]
     groups = fastest_and_slowest(model) if groups is None else groups
-    if not groups or not all(isinstance(units, Sequence | np.ndarray) for units in groups.values()):
+    lists = [isinstance(x, Sequence | np.ndarray) and getattr(x, "ndim", 1) for x in groups.values()]
+    # nothing is removed of a group without a unit at once, but one at a time there is nothing to do
+    if not all(lists) or not (groups if together else any(map(len, groups.values()))):
         raise InputError(f"groups = {reprlib.repr(groups)}: name one or more, each with a list of its units")
     groups = {name: [integer("unit", unit, 0, H - 1) for unit in units] for name, units in groups.items()}
     sets = [(g, s) for g, units in groups.items() for s in ([units] if together else [[u] for u in units])]
@@ -219,7 +221,7 @@ def perturbation(
         InputError: as the module says; ε < 0 or not finite; an unknown parameter; units that are not leaky;
             W of one unit, which has no connections.
     """
-    stream = stream or Stream()
+    stream, [n] = stream or Stream(), check_heads(model, [n])
     choice("parameter", parameter, ("W", "tau"))
     model = leaky(model, f"perturbation of {parameter}")
     if parameter == "W" and model.shape[1] == 1 and not model.own_past:
