@@ -14,6 +14,7 @@ from tsrnn import InputError
 
 LARGEST_SEED = 2**63 - 1
 LARGEST_N = 10_000
+MOST_BITS = 10**10  # 40 GB
 Number = TypeVar("Number", int, float)
 
 
@@ -91,6 +92,14 @@ def listed(name: str, values: Any, what: str) -> list[Any]:
     if not found:
         raise InputError(f"{name} = {reprlib.repr(values)}: give {what}")
     return found
+
+
+def check_amount(steps: int, sequences: int) -> None:
+    """Raise InputError if so many bits at once are more than memory takes."""
+    if steps * sequences > MOST_BITS:
+        raise InputError(
+            f"{sequences} sequences of {steps} steps: choose fewer, or shorter ones, {MOST_BITS} in all"
+        )
 
 
 def check_fields(settings: object, limits: Mapping[str, tuple[float, float]]) -> None:

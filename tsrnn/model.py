@@ -17,7 +17,7 @@ Every tensor has a leading axis K of independent networks (an ensemble); K = 1 i
 import math
 import re
 import reprlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, Self, runtime_checkable
 
@@ -31,6 +31,7 @@ from tsrnn.kinds import check_kinds
 
 HEADS = 100
 INITIAL_STATE = 0.1
+LARGEST_K = 10_000
 MODELS = ("default", "mod", "continuous", "lstm", "gru")
 PUBLISHED_K = (7, 8, 9, 10)
 
@@ -172,6 +173,15 @@ class RecurrentNetwork(nn.Module):
         raise NotImplementedError
 
     @property
+    def k(self) -> int:
+        """How many steps each bit is held. To set it to none, or to no whole number, is an InputError."""
+        return self._k
+
+    @k.setter
+    def k(self, k: int) -> None:
+        self._k = integer("k", k, 1, LARGEST_K)
+
+    @property
     def shape(self) -> tuple[int, int]:
         """K and H."""
         return self.head_weight.shape[0], self.head_weight.shape[-1]
@@ -290,13 +300,19 @@ class LeakyRNN(RecurrentNetwork):
         saved.
 
         Raises:
-            InputError: more than one layer, direction or input.
+            InputError: more than one layer, direction or input; weights that are pruned or normed, or without
+                values (meta).
         """
         plain = isinstance(rnn, nn.RNN) and rnn.num_layers == rnn.input_size == 1
         if not plain or rnn.bidirectional:
             raise InputError(f"{rnn}: choose an nn.RNN of one layer, one direction and one input, the bits")
-        nothing = torch.zeros(rnn.hidden_size)
-        given = {name: p.detach().float().cpu() for name, p in rnn.named_parameters()}
+        nothing, own = torch.zeros(rnn.hidden_size), dict(rnn.named_parameters())
+        names = ["weight_ih_l0", "weight_hh_l0"] + ["bias_ih_l0", "bias_hh_l0"] * rnn.bias
+        if lacking := [name for name in names if name not in own]:  # what stands for it may be out of date
+            raise InputError(f"{', '.join(lacking)} is made of others: remove its norm or pruning first")
+        for name in names:
+            check_plain(own[name], name)
+        given = {name: own[name].detach().float().cpu() for name in names}
         parameters = {
             "tau": nothing + 1,
             "w_in": given["weight_ih_l0"][:, 0],
@@ -399,16 +415,7 @@ def initial_state(batch: int, neurons: int, generator: torch.Generator) -> Tenso
 
 def as_bits(bits: Any) -> Tensor:
     """Bits (T, B) of whatever holds them, (T,) as one sequence. Raises InputError if they are not 0 and 1."""
-    if np.ma.is_masked(bits):
-        raise InputError("bits are masked in places: give an array of 0 and 1 without a mask")
-    try:
-        # of NumPy's, those turned round or of another byte order, too
-        found = torch.as_tensor(np.array(bits, float) if isinstance(bits, np.ndarray) else bits)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(
-            f"bits of type {type(bits).__name__}: give an array of 0 and 1, time first"
-        ) from error
-    check_plain(found, "bits")
+    found = as_plain(bits, "bits", "an array of 0 and 1, time first")
     found = found[:, None] if found.dim() == 1 else found
     if found.dim() != 2 or not found.numel():
         raise InputError(f"bits of shape {tuple(found.shape)}: give (T, B), time first, or (T,)")
@@ -425,35 +432,60 @@ def check_bits(bits: Tensor, where: str = "bits hold") -> None:
         raise InputError(f"{where} {bits[(bits != 0) & (bits != 1)][0].item():g}: each is 0 or 1")
 
 
+def as_plain(x: Any, name: str, give: str) -> Tensor:
+    """What holds real numbers, as a tensor. Else raises InputError, with what to `give` instead."""
+    if np.ma.is_masked(x):
+        raise InputError(f"{name}: masked in places; give {give}, without a mask")
+    try:
+        if isinstance(x, np.ndarray) and not np.iscomplexobj(x):
+            # a copy, for those turned round or of another byte order
+            x = np.array(x, np.float32 if x.dtype == np.float32 else float)
+        found = torch.as_tensor(x).detach()
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise InputError(f"{name} of type {type(x).__name__}: give {give}") from error
+    check_plain(found, name)
+    return found
+
+
 def check_plain(x: Tensor, name: str) -> None:
     """Raise InputError unless a tensor holds its numbers as an array does, and they are real."""
     kinds = {
-        "nested": x.is_nested,
-        "sparse": x.layout != torch.strided,
-        "quantized": x.is_quantized,
-        "without values (meta)": x.is_meta,
-        "complex": x.is_complex(),
+        "a nested tensor": x.is_nested,
+        "a sparse tensor": x.layout != torch.strided,
+        "a quantized tensor": x.is_quantized,
+        "a tensor without values (meta)": x.is_meta,
+        "a complex tensor": x.is_complex(),
     }
     if found := next((kind for kind, is_so in kinds.items() if is_so), None):
-        raise InputError(f"{name}: a {found} tensor; give one that holds its numbers as an array does")
+        raise InputError(f"{name}: {found}; give one that holds its numbers as an array does")
 
 
 def check_heads(model: RecurrentNetwork, ns: Sequence[int]) -> list[int]:
     """These N, one or more, as Python ints. Raises InputError unless there is a head for each."""
-    ns = [integer("N", n, 1, LARGEST_N) for n in ns]
-    missing = [n for n in ns if n not in model.heads]
+    ns, heads = [integer("N", n, 1, LARGEST_N) for n in ns], heads_of(model)
+    missing = [n for n in ns if n not in heads]
     if missing or not ns:
-        raise InputError(
-            f"no head for N = {missing or list(ns)}: this network has heads for {list(model.heads)}"
-        )
+        raise InputError(f"no head for N = {missing or list(ns)}: this network has heads for {list(heads)}")
     return ns
 
 
 def largest_head(model: RecurrentNetwork) -> int:
     """The largest N that there is a head for. Raises InputError if there is none."""
-    if not model.heads:
-        raise InputError("this network has no head: load a trained one, or set `heads`, as {2: 0}")
-    return max(model.heads)
+    return max(heads_of(model))
+
+
+def heads_of(model: RecurrentNetwork) -> Mapping[int, int]:
+    """Which head answers for which N. Raises InputError if none does, or there is no such head."""
+    heads, C = model.heads, model.head_weight.shape[1]
+    if not isinstance(heads, Mapping):
+        raise InputError(f"heads = {reprlib.repr(heads)}: say which head answers for which N, as {{2: 0}}")
+    if not heads or not C:
+        how = "load a trained one" + (", or set `heads`, as {2: 0}" if C else "")
+        raise InputError(f"this network has no head: {how}")
+    for n, head in heads.items():
+        integer("N of a head", n, 1, LARGEST_N)
+        integer(f"head for N = {n}", head, 0, C - 1)
+    return heads
 
 
 def check_one(model: Network) -> None:

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from tsrnn import InputError
-from tsrnn.inputs import choice, integer
+from tsrnn.inputs import check_amount, choice, integer
 from tsrnn.kinds import check_kinds
 from tsrnn.model import check_bits
 
@@ -192,6 +192,7 @@ def check_labels(task: Task, bits: Tensor) -> None:
 
 def drawn(task: Task, length: int, batch: int, generator: torch.Generator) -> Tensor:
     """Bits (T, B) that a task draws. Raises InputError if its `draw` gives anything else."""
+    check_amount(length, batch)
     bits = asked(
         lambda: task.draw(length, batch, generator), f"draw, asked for {length} steps, {batch} sequences"
     )

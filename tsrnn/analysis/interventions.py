@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from tsrnn import InputError, tasks
-from tsrnn.inputs import LARGEST_SEED, check_fields, choice, integer, numbers
+from tsrnn.inputs import LARGEST_SEED, check_amount, check_fields, choice, integer, numbers
 from tsrnn.kinds import check_kinds
 from tsrnn.model import LeakyRNN, RecurrentNetwork, check_heads, check_one, leaky
 
@@ -41,6 +41,7 @@ class Stream:
     def __post_init__(self) -> None:
         limits = {"steps": (1, 10**9), "warm_up": (0, 10**9), "repetitions": (2, 10**6)}
         check_fields(self, limits | {"seed": (0, LARGEST_SEED)})
+        check_amount(self.warm_up + self.steps, self.repetitions)
 
 
 @check_kinds
