@@ -110,6 +110,7 @@ REFUSED = {
     "no units": (lambda r: r[..., :0], r"is \(540, 2, 0\) for bits \(540, 2\): return \(T, B, H\)"),
     "too short": (lambda r: r[1:], r"is \(539, 2, 3\)"),
     "NaN in the middle": (holding(np.nan, 37), "holds NaN, or grows beyond all bounds, at step 37"),
+    "beyond all squares": (holding(1e25, 3), "at step 3"),
     "infinite in the middle": (holding(np.inf, 1), "at step 1"),
 }
 BRIEF = Protocol(steps=40, trials=2)
@@ -142,6 +143,7 @@ def test_states_that_cannot_be_called_are_refused():
 def test_a_readout_that_saw_one_answer_gives_it():
     """In DMS the last bit is always equal to itself."""
     table = forgetting(random_model({2: 0}), "dms", [1, 9], batches=1).query("readout == 'new'")
+    assert len(forgetting(random_model({1: 0}), "dms", batches=1)) == 2  # there is no 2 ... N
     assert table["accuracy"].iloc[0] == 1 and table["accuracy"].iloc[1] < 1
 
 
@@ -169,6 +171,7 @@ def test_heads_that_there_are_not_are_refused(heads, said):
         lambda: shifts(model, "parity", 2),
         lambda: ablation(model, "parity", 2),
     ]
+    assert repr(model).startswith("LeakyRNN(12 units")
     for call in calls:
         with pytest.raises(InputError, match=said):
             call()

@@ -27,6 +27,7 @@ from tsrnn.runs import check_listed, records, saved_promotions, states_on_disk
 from tsrnn.schemas import TABLES
 
 BATCH = 256
+LARGEST_ACTIVITY = 1e15
 OURS = ("config.json", *TABLES)
 
 
@@ -101,11 +102,16 @@ def activity_of(network: Network, bits: Tensor) -> Tensor:
         raise InputError(f"{name} is {tuple(found.shape)} for bits {tuple(bits.shape)}: return {give}")
     if found.dtype not in (torch.float32, torch.float64):  # such as counts of spikes
         found = found.float()
-    finite = torch.cat([some.isfinite().flatten(1).all(1) for some in torch.split(found, 1000)])
-    if not finite.all():
-        first = int(finite.long().argmin())
+    usable = torch.cat([is_bounded(some).flatten(1).all(1) for some in torch.split(found, 1000)])
+    if not usable.all():
+        first = int(usable.long().argmin())
         raise InputError(f"{name} holds NaN, or grows beyond all bounds, at step {first}")
     return found
+
+
+def is_bounded(activity: Tensor) -> Tensor:
+    """Where activity is a number whose square, summed over units and steps, float32 can hold."""
+    return activity.abs() < LARGEST_ACTIVITY
 
 
 def units(model: Network, state: Tensor) -> Tensor:
@@ -255,7 +261,7 @@ def forgetting(
         InputError: as `accuracy` and `new_readouts`.
     """
     largest = largest_head(model)
-    ns = list(range(2, largest + 1)) if ns is None else integers("n", ns, 1, LARGEST_N)
+    ns = list(range(min(2, largest), largest + 1)) if ns is None else integers("n", ns, 1, LARGEST_N)
     asked = model.select([0])
     asked.heads = {n: model.heads.get(n, model.heads[largest]) for n in ns}
     present = accuracy(asked, task, ns, batches, seed=seed)

@@ -209,8 +209,9 @@ class RecurrentNetwork(nn.Module):
         """`LeakyRNN(500 units, parity N = 2…10, mean τ 1.41)`, the mean over units."""
         (K, H), a = self.shape, self.architecture
         names = [a.model] * (a.model != "default") + [a.activation] * (a.activation != "leakyrelu")
-        asked = f"N = {min(self.heads)}" if self.heads else "no readout"
-        asked += f"…{max(self.heads)}" if len(self.heads) > 1 else ""
+        heads = self.heads if isinstance(self.heads, Mapping) else {}  # `heads_of` says what is wrong with it
+        asked = f"N = {min(heads)}" if heads else "no readout"
+        asked += f"…{max(heads)}" if len(heads) > 1 else ""
         parts = [f"{K} networks"] * (K > 1) + [f"{H} units", *names, f"{self.task} {asked}".strip()]
         return f"{type(self).__name__}({', '.join(parts + self.of_its_kind())})"
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from tsrnn import InputError, tasks
-from tsrnn.evaluation import activity_of
+from tsrnn.evaluation import activity_of, is_bounded
 from tsrnn.inputs import LARGEST_SEED, check_amount, check_fields
 from tsrnn.model import Network, RecurrentNetwork, check_finite
 
@@ -58,7 +58,7 @@ def simulate(model: Network, protocol: Protocol) -> Iterator[Tensor]:
         blocks = iter(torch.split(activity_of(model, bits)[:, None], BLOCK))
     first = 0
     for r in blocks:
-        if not r[-1].isfinite().all():
+        if not is_bounded(r[-1]).all():
             raise InputError("the activity of this network grows beyond all bounds")
         if first + len(r) > protocol.burn_in:
             yield r[max(0, protocol.burn_in - first) :]
