@@ -24,7 +24,7 @@ from torch import Tensor
 from tsrnn import InputError
 from tsrnn.inputs import check_amount, choice, integer
 from tsrnn.kinds import check_kinds
-from tsrnn.model import check_bits
+from tsrnn.model import check_bits, check_plain
 
 
 @dataclass(frozen=True)
@@ -231,7 +231,8 @@ def labels(task: Task, bits: Tensor, ns: Sequence[int]) -> Tensor:
         raise InputError(
             f"{name} answers {found} for {bits.shape[1]} sequences: give a tensor with a label {each}"
         )
-    if answers.is_floating_point() or answers.is_complex() or not ((answers == 0) | (answers == 1)).all():
+    check_plain(answers, f"answers of {name}")
+    if answers.is_floating_point() or not ((answers == 0) | (answers == 1)).all():
         wrong = answers[(answers != 0) & (answers != 1)]
         value = f"{wrong[0].item()}" if len(wrong) else f"{answers.dtype}"
         raise InputError(f"{name} answers {value}: a label is the whole number 0 or 1 (int64)")
