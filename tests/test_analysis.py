@@ -9,12 +9,14 @@ import pytest
 import torch
 from ground_truth import delay_line, linear_network, network
 from sklearn.decomposition import PCA
+from torch import nn
 
 from tsrnn import InputError, evaluation, probes, retraining, zoo
 from tsrnn.analysis import measure
 from tsrnn.analysis.connectivity import by_speed, connectivity, spectrum
 from tsrnn.analysis.dimensionality import dimensionality, dimensions
 from tsrnn.analysis.interventions import perturbation
+from tsrnn.analysis.recordings import timescales_of
 from tsrnn.analysis.simulate import Protocol, simulate
 from tsrnn.analysis.timescales import timescales
 from tsrnn.evaluation import verify
@@ -56,10 +58,31 @@ def test_silent_networks_have_no_dimension():
     assert dimensionality(network(3), Protocol(steps=50, trials=1, burn_in=200)).isna().any(axis=None)
 
 
+class Silent:
+    """A network that can be given, but must not be simulated."""
+
+    def states(self, bits):
+        raise AssertionError("simulated before what it is for was looked at")
+
+
+NEVER_ASKED = Silent()
+
+
+@pytest.mark.parametrize(
+    ("steps", "max_lag", "said"),
+    [(1000, 10**6, "lags up to 1000000 need 1000002"), (1000, 5, "6 lags: 7 or more"), (31, 30, "need 32")],
+)
+def test_lags_that_cannot_be_fitted_are_refused_before_any_work(steps, max_lag, said):
+    with pytest.raises(InputError, match=said):
+        timescales(NEVER_ASKED, Protocol(steps=steps, trials=2), max_lag)
+    with pytest.raises(InputError, match=said):
+        timescales_of(np.arange(steps), dims=["time"], max_lag=max_lag)
+
+
 @pytest.mark.parametrize("explained", [0, 1, 1.2, -0.1])
 def test_impossible_shares_are_refused(explained):
     with pytest.raises(InputError, match=f"explained = {explained}"):
-        dimensionality(network(3), Protocol(steps=50), explained)
+        dimensionality(NEVER_ASKED, Protocol(steps=50), explained)
 
 
 def test_connectivity_leaves_the_diagonal_out():
@@ -95,6 +118,19 @@ def test_the_spectrum_of_a_ring_and_of_unconnected_units():
     assert found["imaginary"].abs().max() == pytest.approx(0.9 * np.sin(2 * np.pi / 3))
     ring.W *= 2
     assert np.isinf(spectrum(ring)["timescale"]).all()
+
+
+def test_what_units_give_themselves_counts_where_the_dynamics_use_it():
+    """Of torch's own network W has a diagonal, also in a copy."""
+    rnn = nn.RNN(1, 5)
+    W = rnn.weight_hh_l0.detach().double().numpy()
+    model = LeakyRNN.from_rnn(rnn).select([0])
+    moduli = np.sort(np.abs(np.linalg.eigvals(W)))[::-1]
+    assert spectrum(model)["modulus"].tolist() == pytest.approx(moduli.tolist())
+    table = connectivity(model)
+    assert table["weight_mean"].tolist() == pytest.approx(W.mean(1).tolist())
+    assert table["positive"].tolist() == pytest.approx(W.clip(min=0).sum(1).tolist())
+    assert connectivity(LeakyRNN.from_rnn(nn.RNN(1, 1)))["weight_mean"].notna().all()
 
 
 # ---------------------------------------------------------------- at promotions

@@ -5,7 +5,7 @@ import pytest
 import torch
 from ground_truth import delay_line
 
-from tsrnn import InputError
+from tsrnn import InputError, tasks
 from tsrnn.analysis.decoding import decoding, mechanism, shifts, spread
 from tsrnn.evaluation import accuracy
 from tsrnn.model import Architecture, LeakyRNN
@@ -161,6 +161,12 @@ def test_of_many_bits_and_answers_a_few_are_shifted():
     assert at_least["ladder_elsewhere"] == 0
 
 
+def test_of_an_answer_that_is_always_the_same_nothing_is_said(monkeypatch):
+    monkeypatch.setitem(tasks.TASKS, "one", tasks.Task(tasks.draw_fair, lambda bits, n: bits[-1].long() | 1))
+    changed = shifts(ladder(3), "one", 3, 64).set_index("what")["changed"]
+    assert changed["answer"].isna().all() and changed["bit"].notna().all()
+
+
 def test_in_dms_a_bit_counts_once():
     bits = shifts(ladder(5), "dms", 5).query("what == 'bit' and expected")
     assert bits[["index", "step"]].to_numpy().tolist() == [[1, 3], [2, 2], [3, 1]]
@@ -175,6 +181,8 @@ def test_bad_input_is_named():
         decoding(one, "parity", 1)
     with pytest.raises(InputError, match="no head for N = "):
         shifts(one, "parity", 4)
+    with pytest.raises(InputError, match="n = 1: choose 2"):
+        shifts(one, "parity", 1)
     with pytest.raises(InputError, match="sequences = 3"):
         shifts(one, "parity", 3, sequences=3)
     with pytest.raises(InputError, match="unknown task 'copy'"):

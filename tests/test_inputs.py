@@ -97,7 +97,9 @@ def test_ranges_hold(value, low, width):
                 check("x", value, low, low + width)
 
 
-@pytest.mark.parametrize("values", [[], [2, 2], [2, 2.5], "23", 2, None, [True], range(0)], ids=repr)
+@pytest.mark.parametrize(
+    "values", [[], [2, 2], [2, 2.5], "23", 2, None, [True], range(0), np.array(2), torch.tensor(2)], ids=repr
+)
 def test_lists_that_are_none(values):
     with pytest.raises(InputError, match=r"^N = "):
         integers("N", values, 1, 9)
@@ -126,6 +128,10 @@ CALLS = {
     "Stream, steps": lambda: Stream(steps=10**30),
     "Protocol, trials": lambda: Protocol(trials="10"),
     "Scale, batches": lambda: Scale(batches="10"),
+    "Scale, stream": lambda: Scale(40, 5),
+    "Scale, stream, none": lambda: Scale(40, None),
+    "Protocol, sequences": lambda: Protocol(10**9, trials=10**6),
+    "Stream, sequences": lambda: Stream(10**9, repetitions=10**6),
     "retrain, colour": lambda: retrain(MODEL, "parity", [2], colour=1),
     "retrain, setting": lambda: retrain(MODEL, "parity", [2], first_n=3),
     "retrain, neurons": lambda: retrain(MODEL, "parity", [2], neurons=3),
@@ -133,6 +139,10 @@ CALLS = {
     "answer, N": lambda: MODEL.answer([0, 1, 1], 3.0),
     "forgetting, head": lambda: forgetting(LeakyRNN.from_rnn(nn.RNN(1, 3)), "parity"),
     "ablation, groups": lambda: ablation(MODEL, "parity", 3, {}),
+    "ablation, groups, no unit": lambda: ablation(MODEL, "parity", 3, {"a": []}),
+    "ablation, groups, no axis": lambda: ablation(MODEL, "parity", 3, {"a": [1], "b": np.array(1)}),
+    "select, networks": lambda: MODEL.select([]),
+    "Architecture, k": lambda: Architecture(6, "continuous", k=np.array(7)),
     "timescales_of, x": lambda: timescales_of(np.geomspace(1e120, 1e125, 99), dims=("time",)),
     "timescales_of, time unit": lambda: timescales_of(np.arange(99.0), dims=("time",), time_unit=5),
     "timescales_of, published": lambda: timescales_of(np.arange(99.0), dims=("time",), published="no"),

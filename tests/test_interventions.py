@@ -6,6 +6,7 @@ import pytest
 import torch
 from ground_truth import delay_line, network
 from naive import LABEL_OF, NaiveRNN
+from torch import nn
 
 from tsrnn import InputError, tasks
 from tsrnn.analysis.interventions import (
@@ -111,6 +112,13 @@ def test_perturbations_have_the_size_they_say(epsilon):
     assert (model.tau[0] >= tau).all()
 
 
+def test_what_units_give_themselves_is_perturbed_where_it_is_used():
+    model, D = LeakyRNN.from_rnn(nn.RNN(1, 6)).requires_grad_(False), torch.randn(6, 6)
+    W = model.W[0].clone()
+    perturb_weights(0.5, D)(model, 0)
+    torch.testing.assert_close(model.W[0], W + 0.5 * W.norm() / D.norm() * D)
+
+
 @pytest.mark.parametrize("parameter", ["W", "tau"])
 def test_no_perturbation_is_the_baseline_and_a_huge_one_is_chance(parameter):
     epsilons = [0, 1e5]
@@ -143,6 +151,12 @@ def test_bad_input_is_named():
         ablation(model, "parity", 3, {"x": [1]}, stream=Stream(warm_up=2))
     with pytest.raises(InputError, match="2 networks: choose one"):
         ablation(random_model(K=2), "parity", 3, {"x": [1]}, stream=SHORT)
+    one = random_model(H=1)
+    with pytest.raises(InputError, match="one unit has no connections; choose tau"):
+        perturbation(one, "parity", 3, "W", [1], 2, SHORT)
+    with pytest.raises(InputError, match="one unit is neither fastest nor slowest: give groups"):
+        ablation(one, "parity", 3, stream=SHORT)
+    assert perturbation(one, "parity", 3, "tau", [1], 2, SHORT)["accuracy"].between(0, 1).all()
     model.tau[0, 0] = float("inf")
     with pytest.raises(InputError, match="tau holds 1 values that are not finite"):
         perturbation(model, "parity", 3, "tau")

@@ -99,6 +99,7 @@ VALUES = {
     "gradient": torch.ones(2, 2, requires_grad=True) / 3,
     "objects": [object()],
     "array of objects": np.array([object(), None]),
+    "array without an axis": np.array(3),
     "ragged": [[1], [1, 0]],
     "complex": 1 + 0j,
     "none": None,

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from tsrnn import InputError
-from tsrnn.analysis.statistics import compare, equivalence, in_words, interval, p_text, signed
+from tsrnn.analysis.statistics import compare, equivalence, holm, in_words, interval, p_text, signed
 
 
 def test_the_tests_are_their_definitions():
@@ -19,6 +19,28 @@ def test_the_tests_are_their_definitions():
     assert np.isnan(same["p_t"]) and same["p_permutation"] == 1
     with pytest.raises(InputError, match="samples of 1 and 3"):
         compare([1], [1, 2, 3])
+
+
+REFUSED = {
+    "values .*: they have to be finite": [[0.1, np.nan, -0.1], [np.inf, 1, 2], [-np.inf, np.inf]],
+    r"values up to 1e\+308: choose a unit": [[1e308, 1e308], [-1e308, 1.0]],
+    "values up to 1e-200: choose a unit": [[1e-200, 3e-201]],
+}
+
+
+@pytest.mark.parametrize("test", [interval, lambda x: compare(x, [1, 2]), lambda x: compare([1, 2], x)])
+@pytest.mark.parametrize("said, values", [(said, x) for said in REFUSED for x in REFUSED[said]], ids=repr)
+def test_values_that_a_test_would_be_wrong_about_are_refused(test, said, values):
+    """The p of NaN was once 0."""
+    with pytest.raises(InputError, match=said):
+        test(values)
+
+
+@pytest.mark.parametrize("wrong", [-1, 2, np.inf, 1 + 1e-9])
+def test_p_values_are_0_to_1(wrong):
+    assert holm([0, 1, np.nan])[:2] == [0, 1]
+    with pytest.raises(InputError, match=r"p = .*: each is 0 to 1, or NaN"):
+        holm([0.5, wrong])
 
 
 def test_intervals_cover_the_mean_as_often_as_they_say():

@@ -7,6 +7,7 @@ import pytest
 import torch
 from conftest import published_state
 from torch import nn
+from torch.nn.utils import prune
 
 import tsrnn
 from tsrnn import InputError, tasks, zoo
@@ -72,12 +73,26 @@ def test_a_network_runs_on_bits_of_any_kind():
         ("01", "bits of type str: give an array of 0 and 1, time first"),
         (np.zeros((2, 2, 2)), r"bits of shape \(2, 2, 2\): give \(T, B\), time first"),
         ([], r"bits of shape \(0, 1\)"),
+        (torch.tensor(1), r"bits of shape \(\)"),
+        (torch.eye(4).to_sparse(), "bits: a sparse tensor; give one that holds its numbers as an array does"),
+        (torch.eye(4, device="meta"), r"bits: a tensor without values \(meta\)"),
+        (np.eye(2) + 1j, "bits: a complex tensor"),
+        ([10**30], "bits of type list"),
     ],
 )
 def test_other_bits_are_refused(bits, said):
     model = tsrnn.LeakyRNN.initialise(Architecture(neurons=3), [torch.Generator()])
     with pytest.raises(InputError, match=said):
         model.run(bits)
+
+
+@pytest.mark.filterwarnings("ignore")  # torch is about to take them away
+def test_tensors_that_are_no_arrays_are_refused():
+    model = tsrnn.LeakyRNN.initialise(Architecture(neurons=3), [torch.Generator()])
+    with pytest.raises(InputError, match="bits: a quantized tensor"):
+        model.run(torch.quantize_per_tensor(torch.eye(4), 1.0, 0, torch.quint8))
+    with pytest.raises(InputError, match="bits: a nested tensor"):
+        model.run(torch.nested.nested_tensor([torch.ones(2), torch.ones(3)]))
 
 
 def test_answers_that_cannot_be_given_are_refused():
@@ -110,3 +125,25 @@ def test_an_rnn_of_another_shape_is_refused():
     for rnn in (nn.RNN(1, 4, num_layers=2), nn.RNN(2, 4), nn.RNN(1, 4, bidirectional=True), nn.GRU(1, 4)):
         with pytest.raises(InputError, match=r"choose an nn\.RNN of one layer, one direction and one input"):
             tsrnn.LeakyRNN.from_rnn(rnn)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_rnn_whose_weights_are_made_of_others_is_refused():
+    """Those that stand for them can be out of date, and a pruned bias was taken for none."""
+    normed = torch.nn.utils.parametrizations.weight_norm(nn.RNN(1, 4), "weight_hh_l0")
+    with pytest.raises(InputError, match="weight_hh_l0 is made of others: remove its norm or pruning first"):
+        tsrnn.LeakyRNN.from_rnn(normed)
+    pruned = nn.RNN(1, 4)
+    for name in ("weight_hh_l0", "bias_hh_l0"):
+        prune.random_unstructured(pruned, name, 0.5)
+    with pytest.raises(InputError, match="weight_hh_l0, bias_hh_l0 is made of others"):
+        tsrnn.LeakyRNN.from_rnn(pruned)
+    for name in ("weight_hh_l0", "bias_hh_l0"):
+        prune.remove(pruned, name)
+    assert torch.equal(tsrnn.LeakyRNN.from_rnn(pruned).W[0], pruned.weight_hh_l0)
+    with pytest.raises(InputError, match="weight_ih_l0: a tensor without values"):
+        tsrnn.LeakyRNN.from_rnn(nn.RNN(1, 4, device="meta"))
+    model = tsrnn.LeakyRNN.from_rnn(nn.RNN(1, 4))
+    model.heads = {2: 0}
+    with pytest.raises(InputError, match=r"this network has no head: load a trained one$"):
+        model.answer([0, 1], 2)

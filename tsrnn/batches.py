@@ -69,7 +69,7 @@ def _draw(run: Run) -> Drawn:
     """The next sequences of one run."""
     architecture, generator, size = run.config.architecture(), run.generator, run.config.batch_size
     task = tasks.get_task(run.config.task, fair=architecture.signed)
-    bits = task.draw(tasks.draw_length(run.now.n_max, generator), size, generator)
+    bits = tasks.drawn(task, tasks.draw_length(run.now.n_max, generator), size, generator)
     if architecture.gated:
         initial = torch.zeros(size, state_size(architecture))
     else:

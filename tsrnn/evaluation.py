@@ -13,12 +13,22 @@ from tsrnn.files import CHECKSUMS, read, read_checksums, read_table
 from tsrnn.folders import is_held
 from tsrnn.inputs import LARGEST_N, LARGEST_SEED, integer, integers
 from tsrnn.kinds import check_kinds
-from tsrnn.model import Network, RecurrentNetwork, check_heads, check_one, largest_head
+from tsrnn.model import (
+    LARGEST_K,
+    Network,
+    RecurrentNetwork,
+    as_plain,
+    check_heads,
+    check_one,
+    heads_of,
+    largest_head,
+)
 from tsrnn.names import is_own_checkpoint
 from tsrnn.runs import UNSOLVED, check_listed, records, saved_promotions, states_on_disk
 from tsrnn.schemas import TABLES
 
 BATCH = 256
+LARGEST_ACTIVITY = 1e15
 OURS = ("config.json", CHECKSUMS, UNSOLVED, *TABLES)
 MEASURED = ("robustness.parquet", "readouts.parquet", "retraining.parquet")  # later, not by training
 
@@ -48,7 +58,7 @@ def accuracy(
     Raises:
         InputError: unknown task, an N without a head, fewer than one batch.
     """
-    ns = list(model.heads) if ns is None else integers("N", ns, 1, LARGEST_N)
+    ns = list(heads_of(model)) if ns is None else integers("N", ns, 1, LARGEST_N)
     check_heads(model, ns)
     batches, batch_size = integer("batches", batches, 1, 10**5), integer("batch size", batch_size, 1, 10**5)
     seed = integer("seed", seed, 0, LARGEST_SEED)
@@ -74,7 +84,7 @@ def last_states(
     model: Network, task: tasks.Task, n_max: int, batch_size: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """A fresh batch as in training for `n_max`: bits (T, B), and the states that they end in, (K, B, S)."""
-    bits = task.draw(tasks.draw_length(n_max, generator), batch_size, generator)
+    bits = tasks.drawn(task, tasks.draw_length(n_max, generator), batch_size, generator)
     if not isinstance(model, RecurrentNetwork):
         return bits, activity_of(model, bits)[-1:]
     initial = model.start_state(batch_size, generator)
@@ -82,14 +92,28 @@ def last_states(
 
 
 def activity_of(network: Network, bits: Tensor) -> Tensor:
-    """What a network's units do after each of bits (T, B): (T, B, H). Raises InputError if it is not that."""
-    found = network.states(bits).detach()
-    if found.dim() != 3 or found.shape[:2] != bits.shape:
-        raise InputError(
-            f"states(bits) of {type(network).__name__} is {tuple(found.shape)} for bits {tuple(bits.shape)}: "
-            "return (T, B, H), what each unit does after each bit"
-        )
+    """What a reader's own network does after each of bits (T, B): (T, B, H), float32 or float64.
+
+    Raises InputError if it gives anything else, or numbers that are not finite.
+    """
+    name, give = f"states(bits) of {type(network).__name__}", "(T, B, H), what each unit does after each bit"
+    if not callable(network.states):
+        raise InputError(f"{name} cannot be called: make it a function that gives {give}")
+    found = as_plain(network.states(bits), name, give)
+    if found.dim() != 3 or found.shape[:2] != bits.shape or not found.shape[2]:
+        raise InputError(f"{name} is {tuple(found.shape)} for bits {tuple(bits.shape)}: return {give}")
+    if found.dtype not in (torch.float32, torch.float64):  # such as counts of spikes
+        found = found.float()
+    usable = torch.cat([is_bounded(some).flatten(1).all(1) for some in torch.split(found, 1000)])
+    if not usable.all():
+        first = int(usable.long().argmin())
+        raise InputError(f"{name} holds NaN, or grows beyond all bounds, at step {first}")
     return found
+
+
+def is_bounded(activity: Tensor) -> Tensor:
+    """Where activity is a number whose square, summed over units and steps, float32 can hold."""
+    return activity.abs() < LARGEST_ACTIVITY
 
 
 def units(model: Network, state: Tensor) -> Tensor:
@@ -132,7 +156,7 @@ def accuracy_by_k(
         )
     check_one(model)
     tables = []
-    for k in integers("k", ks, 1, 10**4):
+    for k in integers("k", ks, 1, LARGEST_K):
         held = model.select([0])
         held.k = k
         table = accuracy(held, task, ns, batches, seed=seed).rename(columns={"N": "n"})
@@ -241,7 +265,7 @@ def forgetting(
         InputError: as `accuracy` and `new_readouts`.
     """
     largest = largest_head(model)
-    ns = list(range(2, largest + 1)) if ns is None else integers("n", ns, 1, LARGEST_N)
+    ns = list(range(min(2, largest), largest + 1)) if ns is None else integers("n", ns, 1, LARGEST_N)
     asked = model.select([0])
     asked.heads = {n: model.heads.get(n, model.heads[largest]) for n in ns}
     present = accuracy(asked, task, ns, batches, seed=seed)
@@ -272,7 +296,8 @@ def new_readouts(
 
     The paper does not say how its new readouts are trained. Here each is a logistic regression
     (scikit-learn, L2 with C = 1 on standardised activity) on the last state of `2 batches` × 256 sequences
-    of the training distribution for the largest of `ns`, tested on `batches` × 256 others.
+    of the training distribution for the largest of `ns`, tested on `batches` × 256 others. Where all answers
+    to learn from are the same, it always gives that one.
 
     Returns:
         Columns N, readout ("new"), accuracy, sequences.
@@ -297,9 +322,13 @@ def new_readouts(
     x, y, test = np.concatenate(states), np.concatenate(right, 1), batches * BATCH
     rows = []
     for n, answers in zip(ns, y, strict=True):
-        readout = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-        readout.fit(x[test:], answers[test:])
-        rows.append({"N": n, "readout": "new", "accuracy": float(readout.score(x[:test], answers[:test]))})
+        if (answers[test:] == answers[-1]).all():  # as DMS for N = 1: what saw one answer only gives that
+            accuracy = float((answers[:test] == answers[-1]).mean())
+        else:
+            readout = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+            readout.fit(x[test:], answers[test:])
+            accuracy = float(readout.score(x[:test], answers[:test]))
+        rows.append({"N": n, "readout": "new", "accuracy": accuracy})
     table = pd.DataFrame(rows).assign(sequences=test)
     table.attrs = {"task": task, "batches": batches, "seed": seed}
     return table

@@ -5,7 +5,7 @@ NumPy's numbers are as good as Python's. A bool is no number, and 1.0 is not the
 
 import operator
 import reprlib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from math import nan
 from numbers import Real
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ from tsrnn import InputError
 
 LARGEST_SEED = 2**63 - 1
 LARGEST_N = 10_000
+MOST_BITS = 10**10  # 40 GB
 Number = TypeVar("Number", int, float)
 
 
@@ -74,13 +75,31 @@ def numbers(name: str, values: Any, low: float, high: float) -> list[float]:
 def each_once(
     check: Callable[..., Number], name: str, values: Any, low: Number, high: Number
 ) -> list[Number]:
-    if not isinstance(values, Iterable) or isinstance(values, str):
-        kind = "whole numbers" if check is integer else "numbers"
-        raise InputError(f"{name} = {reprlib.repr(values)}: give one or more {kind}, {low} to {high}")
-    given = [check(name, value, low, high) for value in values]
-    if not given or len(set(given)) < len(given):
+    kind = "whole numbers" if check is integer else "numbers"
+    found = listed(name, values, f"one or more {kind}, {low} to {high}")
+    given = [check(name, value, low, high) for value in found]
+    if len(set(given)) < len(given):
         raise InputError(f"{name} = {reprlib.repr(given)}: give each once, one or more")
     return given
+
+
+def listed(name: str, values: Any, what: str) -> list[Any]:
+    """The values as a list. InputError, with `what` to give, if they are none: one alone, text, no items."""
+    try:
+        found = [] if isinstance(values, str) else list(values)
+    except TypeError:  # nor does an array without an axis have any
+        found = []
+    if not found:
+        raise InputError(f"{name} = {reprlib.repr(values)}: give {what}")
+    return found
+
+
+def check_amount(steps: int, sequences: int) -> None:
+    """Raise InputError if so many bits at once are more than memory takes."""
+    if steps * sequences > MOST_BITS:
+        raise InputError(
+            f"{sequences} sequences of {steps} steps: choose fewer, or shorter ones, {MOST_BITS} in all"
+        )
 
 
 def check_fields(settings: object, limits: Mapping[str, tuple[float, float]]) -> None:

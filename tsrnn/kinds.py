@@ -22,7 +22,7 @@ def check_kinds(function: Callable[Arguments, Result]) -> Callable[Arguments, Re
     """The function, which now refuses arguments of other kinds than annotated, before it does anything.
 
     InputError by the argument's name. A number or a word is left to what knows its range (see `inputs`), and
-    so is what a list holds. NumPy's arrays are as good as lists.
+    so is what a list holds. NumPy's arrays are as good as lists, if they have an axis.
     """
     signature = inspect.signature(function)
     kinds = {name: classes(parameter) for name, parameter in signature.parameters.items()}
@@ -36,7 +36,9 @@ def check_kinds(function: Callable[Arguments, Result]) -> Callable[Arguments, Re
         for name, value in given.items():
             wanted = [good for kind in kinds[name] for good in AS_GOOD.get(kind, (kind,))]
             text = isinstance(value, str) and str not in wanted  # it is a sequence, too
-            if wanted and (text or isinstance(value, type) or not isinstance(value, tuple(wanted))):
+            alone = isinstance(value, np.ndarray) and not value.ndim  # an array that is no list
+            other = text or alone or isinstance(value, type)
+            if wanted and (other or not isinstance(value, tuple(wanted))):
                 allowed = ", ".join(kind.__name__.replace("NoneType", "None") for kind in kinds[name])
                 raise InputError(f"{name.replace('_', ' ')} = {reprlib.repr(value)}: give {allowed}")
         return function(*args, **kwargs)

@@ -17,7 +17,7 @@ Every tensor has a leading axis K of independent networks (an ensemble); K = 1 i
 import math
 import re
 import reprlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, Self, runtime_checkable
 
@@ -26,11 +26,12 @@ import torch
 from torch import Tensor, nn
 
 from tsrnn import InputError, recurrence
-from tsrnn.inputs import LARGEST_N, check_fields, choice, integer, integers
+from tsrnn.inputs import LARGEST_N, check_fields, choice, integer, integers, listed
 from tsrnn.kinds import check_kinds
 
 HEADS = 100
 INITIAL_STATE = 0.1
+LARGEST_K = 10_000
 MODELS = ("default", "mod", "continuous", "lstm", "gru")
 PUBLISHED_K = (7, 8, 9, 10)
 
@@ -70,7 +71,7 @@ class Architecture:
                 f"protocol = matched: only lstm and gru are matched to leaky ones, as {self.model} is; "
                 "choose published"
             )
-        if not isinstance(self.k, Sequence | np.ndarray):
+        if not isinstance(self.k, Sequence | np.ndarray) or not getattr(self.k, "ndim", 1):
             raise InputError(f"k = {self.k!r}: give whole numbers in their order, as (7, 8, 9, 10)")
         held = list(self.k)
         if held and self.model != "continuous":
@@ -172,6 +173,15 @@ class RecurrentNetwork(nn.Module):
         raise NotImplementedError
 
     @property
+    def k(self) -> int:
+        """How many steps each bit is held. To set it to none, or to no whole number, is an InputError."""
+        return self._k
+
+    @k.setter
+    def k(self, k: int) -> None:
+        self._k = integer("k", k, 1, LARGEST_K)
+
+    @property
     def shape(self) -> tuple[int, int]:
         """K and H."""
         return self.head_weight.shape[0], self.head_weight.shape[-1]
@@ -187,8 +197,9 @@ class RecurrentNetwork(nn.Module):
 
     @check_kinds
     def select(self, networks: Sequence[int]) -> Self:
-        """The networks of these indices, as a model of their own (a copy)."""
-        networks = [integer("network", k, 0, self.shape[0] - 1) for k in networks]
+        """The networks of these indices, as a model of their own (a copy). Raises InputError if none is."""
+        found = listed("networks", networks, f"one or more, 0 to {self.shape[0] - 1}")
+        networks = [integer("network", k, 0, self.shape[0] - 1) for k in found]
         chosen = {name: p.detach()[networks].clone() for name, p in self.named_parameters()}
         model = type(self)(self.architecture, chosen)
         model.heads, model.k, model.task = dict(self.heads), self.k, self.task
@@ -198,8 +209,9 @@ class RecurrentNetwork(nn.Module):
         """`LeakyRNN(500 units, parity N = 2…10, mean τ 1.41)`, the mean over units."""
         (K, H), a = self.shape, self.architecture
         names = [a.model] * (a.model != "default") + [a.activation] * (a.activation != "leakyrelu")
-        asked = f"N = {min(self.heads)}" if self.heads else "no readout"
-        asked += f"…{max(self.heads)}" if len(self.heads) > 1 else ""
+        heads = self.heads if isinstance(self.heads, Mapping) else {}  # `heads_of` says what is wrong with it
+        asked = f"N = {min(heads)}" if heads else "no readout"
+        asked += f"…{max(heads)}" if len(heads) > 1 else ""
         parts = [f"{K} networks"] * (K > 1) + [f"{H} units", *names, f"{self.task} {asked}".strip()]
         return f"{type(self).__name__}({', '.join(parts + self.of_its_kind())})"
 
@@ -289,13 +301,19 @@ class LeakyRNN(RecurrentNetwork):
         saved.
 
         Raises:
-            InputError: more than one layer, direction or input.
+            InputError: more than one layer, direction or input; weights that are pruned or normed, or without
+                values (meta).
         """
         plain = isinstance(rnn, nn.RNN) and rnn.num_layers == rnn.input_size == 1
         if not plain or rnn.bidirectional:
             raise InputError(f"{rnn}: choose an nn.RNN of one layer, one direction and one input, the bits")
-        nothing = torch.zeros(rnn.hidden_size)
-        given = {name: p.detach().float().cpu() for name, p in rnn.named_parameters()}
+        nothing, own = torch.zeros(rnn.hidden_size), dict(rnn.named_parameters())
+        names = ["weight_ih_l0", "weight_hh_l0"] + ["bias_ih_l0", "bias_hh_l0"] * rnn.bias
+        if lacking := [name for name in names if name not in own]:  # what stands for it may be out of date
+            raise InputError(f"{', '.join(lacking)} is made of others: remove its norm or pruning first")
+        for name in names:
+            check_plain(own[name], name)
+        given = {name: own[name].detach().float().cpu() for name in names}
         parameters = {
             "tau": nothing + 1,
             "w_in": given["weight_ih_l0"][:, 0],
@@ -349,11 +367,16 @@ class LeakyRNN(RecurrentNetwork):
         """max(τ, 1) in steps, (K, H), the value that the dynamics see; continuous: max(kτ, 1)/k, in bits."""
         return (self.k * self.tau).clamp(min=1) / self.k
 
+    @property
+    def used_W(self) -> Tensor:
+        """W as the dynamics see it, (K, H, H): the diagonal is 0, but where a unit's own past counts."""
+        if self.own_past:
+            return self.W
+        return self.W * (1 - torch.eye(self.W.shape[-1], dtype=self.W.dtype, device=self.W.device))
+
     def dynamics(self) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         """M (K, H, H), bias and weight of the drive (K, 1, H), and the leak (not default), as for `scan`."""
-        a = 1 / (self.k * self.tau).clamp(min=1)
-        off_diagonal = 1 - torch.eye(self.W.shape[-1], dtype=self.W.dtype, device=self.W.device)
-        W = self.W if self.own_past else self.W * off_diagonal
+        a, W = 1 / (self.k * self.tau).clamp(min=1), self.used_W
         bias, weight = self.b + self.b_in, self.w_in
         if self.architecture.model != "default":
             return W, bias[:, None], weight[:, None], a[:, None]
@@ -393,40 +416,77 @@ def initial_state(batch: int, neurons: int, generator: torch.Generator) -> Tenso
 
 def as_bits(bits: Any) -> Tensor:
     """Bits (T, B) of whatever holds them, (T,) as one sequence. Raises InputError if they are not 0 and 1."""
-    if np.ma.is_masked(bits):
-        raise InputError("bits are masked in places: give an array of 0 and 1 without a mask")
-    try:
-        # of NumPy's, those turned round or of another byte order, too
-        found = torch.as_tensor(np.array(bits, float) if isinstance(bits, np.ndarray) else bits)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(
-            f"bits of type {type(bits).__name__}: give an array of 0 and 1, time first"
-        ) from error
+    found = as_plain(bits, "bits", "an array of 0 and 1, time first")
     found = found[:, None] if found.dim() == 1 else found
     if found.dim() != 2 or not found.numel():
         raise InputError(f"bits of shape {tuple(found.shape)}: give (T, B), time first, or (T,)")
-    if not ((found == 0) | (found == 1)).all():
-        wrong = found[(found != 0) & (found != 1)][0].item()
-        raise InputError(f"bits hold {wrong}: each is 0 or 1")
+    check_bits(found)
     return found.float()
+
+
+def check_bits(bits: Tensor, where: str = "bits hold") -> None:
+    """Raise InputError unless a tensor is of 0 and 1, with an axis of time."""
+    check_plain(bits, "bits")
+    if not bits.dim() or not len(bits):
+        raise InputError(f"bits of shape {tuple(bits.shape)}: give (T, B), time first, or (T,)")
+    if not ((bits == 0) | (bits == 1)).all():
+        raise InputError(f"{where} {bits[(bits != 0) & (bits != 1)][0].item():g}: each is 0 or 1")
+
+
+def as_plain(x: Any, name: str, give: str) -> Tensor:
+    """What holds real numbers, as a tensor. Else raises InputError, with what to `give` instead."""
+    if np.ma.is_masked(x):
+        raise InputError(f"{name}: masked in places; give {give}, without a mask")
+    try:
+        if isinstance(x, np.ndarray) and not np.iscomplexobj(x):
+            # a copy, for those turned round or of another byte order
+            x = np.array(x, np.float32 if x.dtype == np.float32 else float)
+        found = torch.as_tensor(x).detach()
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise InputError(f"{name} of type {type(x).__name__}: give {give}") from error
+    check_plain(found, name)
+    return found
+
+
+def check_plain(x: Tensor, name: str) -> None:
+    """Raise InputError unless a tensor holds its numbers as an array does, and they are real."""
+    kinds = {
+        "a nested tensor": x.is_nested,
+        "a sparse tensor": x.layout != torch.strided,
+        "a quantized tensor": x.is_quantized,
+        "a tensor without values (meta)": x.is_meta,
+        "a complex tensor": x.is_complex(),
+    }
+    if found := next((kind for kind, is_so in kinds.items() if is_so), None):
+        raise InputError(f"{name}: {found}; give one that holds its numbers as an array does")
 
 
 def check_heads(model: RecurrentNetwork, ns: Sequence[int]) -> list[int]:
     """These N, one or more, as Python ints. Raises InputError unless there is a head for each."""
-    ns = [integer("N", n, 1, LARGEST_N) for n in ns]
-    missing = [n for n in ns if n not in model.heads]
+    ns, heads = [integer("N", n, 1, LARGEST_N) for n in ns], heads_of(model)
+    missing = [n for n in ns if n not in heads]
     if missing or not ns:
-        raise InputError(
-            f"no head for N = {missing or list(ns)}: this network has heads for {list(model.heads)}"
-        )
+        raise InputError(f"no head for N = {missing or list(ns)}: this network has heads for {list(heads)}")
     return ns
 
 
 def largest_head(model: RecurrentNetwork) -> int:
     """The largest N that there is a head for. Raises InputError if there is none."""
-    if not model.heads:
-        raise InputError("this network has no head: load a trained one, or set `heads`, as {2: 0}")
-    return max(model.heads)
+    return max(heads_of(model))
+
+
+def heads_of(model: RecurrentNetwork) -> Mapping[int, int]:
+    """Which head answers for which N. Raises InputError if none does, or there is no such head."""
+    heads, C = model.heads, model.head_weight.shape[1]
+    if not isinstance(heads, Mapping):
+        raise InputError(f"heads = {reprlib.repr(heads)}: say which head answers for which N, as {{2: 0}}")
+    if not heads or not C:
+        how = "load a trained one" + (", or set `heads`, as {2: 0}" if C else "")
+        raise InputError(f"this network has no head: {how}")
+    for n, head in heads.items():
+        integer("N of a head", n, 1, LARGEST_N)
+        integer(f"head for N = {n}", head, 0, C - 1)
+    return heads
 
 
 def check_one(model: Network) -> None:

@@ -5,6 +5,7 @@ by τ and W) and `readouts.parquet`. What a promotion lacks of `measure` is adde
 `retraining.parquet` there.
 """
 
+import reprlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -42,6 +43,8 @@ class Scale:
     beyond: int = 5  # new readouts up to this many N beyond the largest
 
     def __post_init__(self) -> None:
+        if not isinstance(self.stream, Stream):
+            raise InputError(f"stream = {reprlib.repr(self.stream)}: give a Stream")
         check_fields(self, {"steps": (2, 10**9), "batches": (1, 10**5), "beyond": (1, LARGEST_N)})
 
 

@@ -10,17 +10,21 @@ for at the last step, `bits[-1]`.
 """
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from tsrnn import InputError
-from tsrnn.inputs import choice, integer
+from tsrnn.inputs import check_amount, choice, integer
 from tsrnn.kinds import check_kinds
+from tsrnn.model import check_bits, check_plain
 
 
 @dataclass(frozen=True)
@@ -48,11 +52,12 @@ def draw_fair(length: int, batch: int, generator: torch.Generator) -> Tensor:
 
 @check_kinds
 def parity(bits: Tensor, n: int) -> Tensor:
-    """N-parity: the sum of the last n bits, modulo 2.
+    """N-parity: the sum of the last n bits, modulo 2. Raises InputError if they are not 0 and 1, or too few.
 
     >>> parity(torch.tensor([[1], [0], [1], [1]]), 3)
     tensor([0])
     """
+    check_bits(bits)
     n = integer("N", n, 1, len(bits))
     return bits[-n:].sum(0).long() % 2
 
@@ -61,9 +66,12 @@ def parity(bits: Tensor, n: int) -> Tensor:
 def delayed_match(bits: Tensor, n: int) -> Tensor:
     """N-delayed-match-to-sample: 1 if the last bit equals the one n - 1 steps before it.
 
+    Raises InputError if the bits are not 0 and 1, or fewer than n.
+
     >>> delayed_match(torch.tensor([[1], [0], [1], [1]]), 3)
     tensor([0])
     """
+    check_bits(bits)
     n = integer("N", n, 1, len(bits))
     return (bits[-n] == bits[-1]).long()
 
@@ -97,11 +105,14 @@ def get_task(name: str, fair: bool = False) -> Task:
 # ---------------------------------------------------------------- a reader's own
 
 BUILT_IN = frozenset(TASKS)
+TRIED = ((12, 16), (40, 5))  # steps and sequences that it has to answer for before anything is trained
+CHANGED = "its labels change the bits that they are given: have them work on a copy"
 
 
 def load_task(given: str) -> str:
     """The name of a task. One that is given as `file.py:name` is taken from that file, which is run.
 
+    While it runs it can import files that lie beside it.
     There it is a `Task`, or a function `label(bits, n)`, which is then asked about fair bits.
 
     Raises:
@@ -113,15 +124,7 @@ def load_task(given: str) -> str:
         return given
     if name in BUILT_IN or not (name.isidentifier() and name.isascii()):  # it becomes part of a folder's name
         raise InputError(f"{given}: {name or 'nothing'} cannot be a task's name here; call it something else")
-    path = Path(file)
-    spec = spec_from_file_location(path.stem, path) if path.is_file() else None
-    if spec is None or spec.loader is None:
-        raise InputError(f"{given}: there is no Python file {file}")
-    module = module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        raise InputError(f"{given}: {type(error).__name__} in {file}: {error}") from error
+    module = run_file(given, Path(file))
     found = getattr(module, name, None)
     if not isinstance(found, Task) and not callable(found):
         functions = [k for k, v in vars(module).items() if getattr(v, "__module__", "") == module.__name__]
@@ -130,71 +133,126 @@ def load_task(given: str) -> str:
     return name
 
 
+def run_file(given: str, path: Path) -> ModuleType:
+    """A Python file, as a module. Raises InputError if there is none, or for whatever it raises."""
+    # A name that no other module has: a reader's random.py must not take the place of Python's own
+    spec = spec_from_file_location(f"task in {path}", path) if path.is_file() else None
+    if spec is None or spec.loader is None:
+        raise InputError(f"{given}: there is no Python file {path}")
+    module = module_from_spec(spec)
+    sys.modules[module.__name__] = module  # dataclasses look there for the module that they are in
+    folder = str(path.resolve().parent)
+    added = folder not in sys.path
+    if added:
+        sys.path.append(folder)  # for what it imports from beside it; last, for the same reason
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[module.__name__]
+        raise InputError(f"{given}: {in_a_line(error)} (in {path})") from error
+    finally:
+        if added and folder in sys.path:
+            sys.path.remove(folder)
+    return module
+
+
 def check_task(name: str, task: Task) -> Task:
     """The task. Raises InputError unless networks can learn it: one input channel, two classes.
 
-    On a small batch: `draw` gives 0 or 1, (T, B), the same for the same seed; `label` 0 or 1, (B,), for every
-    N.
+    On batches of `TRIED` sizes: `draw` gives 0 or 1, (T, B), the same for the same seed; `label` 0 or 1,
+    (B,), for every N, and `label_all` the same.
     """
-    steps, batch, ns = 12, 16, range(1, 13)
     try:
-        bits, again = (task.draw(steps, batch, torch.Generator().manual_seed(1)) for _ in range(2))
-        if tuple(bits.shape) != (steps, batch):
-            raise InputError(
-                f"draw({steps}, {batch}, generator) gives {tuple(bits.shape)}: bits are (T, B), one channel"
-            )
-        if not ((bits == 0) | (bits == 1)).all():
-            raise InputError(f"draw gives {bits[(bits != 0) & (bits != 1)][0].item():g}: a bit is 0 or 1")
-        if not torch.equal(bits, again):
-            raise InputError(
-                "draw gives other bits for the same seed: draw them with the generator it is given"
-            )
-        answers = labels(task, bits, ns)
-        slow = labels(replace(task, label_all=None), bits, ns)
-        if not torch.equal(bits, again):
-            raise InputError("its labels change the bits that they are given: have them work on a copy")
-        if not torch.equal(slow, labels(replace(task, label_all=None), bits, ns)):
-            raise InputError("label gives other answers for the same bits")
+        for steps, batch in TRIED:
+            seeds = [torch.Generator().manual_seed(1) for _ in range(2)]
+            bits, again = (drawn(task, steps, batch, generator) for generator in seeds)
+            if not torch.equal(bits, again):
+                raise InputError(
+                    "draw gives other bits for the same seed: draw them with the generator it is given"
+                )
+            check_labels(task, bits)
     except InputError as error:
         raise InputError(f"task {name}: {error}") from error
-    except Exception as error:  # whatever a reader's functions raise
-        raise InputError(f"task {name}: {type(error).__name__}: {error}") from error
-    if not torch.equal(answers, slow):
-        raise InputError(f"task {name}: label_all gives other answers than label")
     return task
+
+
+def check_labels(task: Task, bits: Tensor) -> None:
+    """Raise InputError unless a task answers for these bits, always the same, and leaves them as they are."""
+    given, alone, ns = bits.clone(), replace(task, label_all=None), range(1, len(bits) + 1)
+    some = ns[::-3]  # in no order that a function could count on
+    slow, again = labels(alone, bits, ns), labels(alone, bits, ns)
+    every, few = labels(task, bits, ns), labels(task, bits, some)
+    if not torch.equal(bits, given):  # by way of NumPy, which `labels` does not see
+        raise InputError(CHANGED)
+    if not torch.equal(slow, again):
+        raise InputError("label gives other answers for the same bits")
+    if not (torch.equal(every, slow) and torch.equal(few, slow[[n - 1 for n in some]])):
+        raise InputError("label_all gives other answers than label")
+
+
+def drawn(task: Task, length: int, batch: int, generator: torch.Generator) -> Tensor:
+    """Bits (T, B) that a task draws. Raises InputError if its `draw` gives anything else."""
+    check_amount(length, batch)
+    bits = asked(
+        lambda: task.draw(length, batch, generator), f"draw, asked for {length} steps, {batch} sequences"
+    )
+    shape = tuple(getattr(bits, "shape", ()))
+    if not isinstance(bits, Tensor) or shape != (length, batch):
+        found = shape or f"a {type(bits).__name__}"
+        raise InputError(
+            f"draw({length}, {batch}, generator) gives {found}: bits are a tensor (T, B), one channel"
+        )
+    check_bits(bits, "draw gives")
+    return bits
 
 
 def labels(task: Task, bits: Tensor, ns: Sequence[int]) -> Tensor:
     """The answers for every N in `ns`: bits (T, B) -> (len(ns), B), int64.
 
-    Raises InputError if an N > T, or a label of a task's own is something else than 0 or 1.
+    Whoever asks a task asks here. Raises InputError if an N > T, or a label of a task's own is something else
+    than 0 or 1.
     """
-    if not ns or not 1 <= min(ns) <= max(ns) <= len(bits):
+    if not len(ns) or not 1 <= min(ns) <= max(ns) <= len(bits):
         raise InputError(
             f"cannot ask for N = {list(ns)} of {len(bits)} bits: each N must be 1 to {len(bits)}"
         )
-    if task.label_all is not None:
-        return task.label_all(bits, ns)
-    try:
-        answers = torch.stack([task.label(bits, n) for n in ns])
-    except Exception as error:  # whatever a reader's function raises, perhaps for long sequences only
+    every, version = task.label_all, bits._version
+    name = name_of(every or task.label)
+    answers = asked(
+        lambda: every(bits, ns) if every else torch.stack([task.label(bits, n) for n in ns]),
+        f"{name}, asked for N = {min(ns)} to {max(ns)} of {len(bits)} bits",
+    )
+    if bits._version != version:
+        raise InputError(CHANGED)
+    if not isinstance(answers, Tensor) or answers.shape != (len(ns), bits.shape[1]):
+        shape = tuple(getattr(answers, "shape", ()))
+        found = (shape if every else shape[1:]) if isinstance(answers, Tensor) else type(answers).__name__
+        each = "for each N and sequence, (len(ns), B)" if every else "for each, (B,)"
         raise InputError(
-            f"{type(error).__name__}: {str(error)[:200]} ({name_of(task.label)}, asked for N = {min(ns)} to "
-            f"{max(ns)} of {len(bits)} bits)"
-        ) from error
-    if answers.shape != (len(ns), bits.shape[1]):
-        raise InputError(
-            f"{name_of(task.label)} answers {tuple(answers.shape[1:])} for {bits.shape[1]} sequences: give a "
-            "label for each, (B,)"
+            f"{name} answers {found} for {bits.shape[1]} sequences: give a tensor with a label {each}"
         )
-    if answers.is_floating_point() or answers.is_complex() or not ((answers == 0) | (answers == 1)).all():
+    check_plain(answers, f"answers of {name}")
+    if answers.is_floating_point() or not ((answers == 0) | (answers == 1)).all():
         wrong = answers[(answers != 0) & (answers != 1)]
-        found = f"{wrong[0].item()}" if len(wrong) else f"{answers.dtype}"
-        raise InputError(f"{name_of(task.label)} answers {found}: a label is the whole number 0 or 1 (int64)")
+        value = f"{wrong[0].item()}" if len(wrong) else f"{answers.dtype}"
+        raise InputError(f"{name} answers {value}: a label is the whole number 0 or 1 (int64)")
     return answers.long()
 
 
-def name_of(label: Callable[[Tensor, int], Tensor]) -> str:
+def asked(function: Callable[[], Any], what: str) -> Any:
+    """What a reader's function gives. Raises InputError for whatever it raises, SystemExit too."""
+    try:
+        return function()
+    except (Exception, SystemExit) as error:
+        raise InputError(f"{in_a_line(error)} ({what})") from error
+
+
+def in_a_line(error: BaseException) -> str:
+    """The kind of an error, and the first 200 letters of what it says: torch can say kilobytes."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+
+
+def name_of(label: Callable[..., Tensor]) -> str:
     """What a label function is called, which may be any object that can be called."""
     return getattr(label, "__name__", type(label).__name__)
 

@@ -15,8 +15,8 @@ def connectivity(model: RecurrentNetwork) -> pd.DataFrame:
 
     Returns:
         A row per network and unit: `network`, `unit`, `tau` (max(τ, 1), in steps), `weight_mean`,
-        `weight_sd` over the H − 1 incoming weights, and `positive`, `negative`: the sums of those above and
-        below 0.
+        `weight_sd` over the H − 1 incoming weights, or H where a unit's own counts (`LeakyRNN.from_rnn`), and
+        `positive`, `negative`: the sums of those above and below 0.
 
     Raises:
         InputError: parameters that are not finite; units that are not leaky.
@@ -24,8 +24,8 @@ def connectivity(model: RecurrentNetwork) -> pd.DataFrame:
     model = leaky(model, "connectivity")
     check_finite(model)
     K, H = model.shape
-    others = ~torch.eye(H, dtype=torch.bool)
-    W = model.W.double().cpu()[:, others].view(K, H, H - 1)
+    used = torch.ones(H, H, dtype=torch.bool) if model.own_past else ~torch.eye(H, dtype=torch.bool)
+    W = model.W.double().cpu()[:, used].view(K, H, int(used[0].sum()))
     k, unit = np.indices((K, H))
     columns = {
         "network": k,
@@ -55,8 +55,7 @@ def spectrum(model: RecurrentNetwork) -> pd.DataFrame:
     model = leaky(model, "the spectrum")
     check_finite(model)
     a = 1 / model.effective_tau.double().cpu()
-    W = model.W.double().cpu()
-    W = W - torch.diag_embed(W.diagonal(dim1=1, dim2=2))
+    W = model.used_W.double().cpu()
     values = np.linalg.eigvals((torch.diag_embed(1 - a) + a[..., None] * W).numpy())
     values = np.take_along_axis(values, np.abs(values).argsort(1)[:, ::-1], 1)
     modulus = np.abs(values)

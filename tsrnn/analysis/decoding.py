@@ -63,7 +63,7 @@ def decoding(
     for _ in range(batches + (batches + 1) // 2):
         bits, last = last_states(model, fair, n + beyond, BATCH, generator)
         asked = things(fair, bits, range(n + beyond + 1), range(2, n + beyond + 1))
-        asked["whole", 0] = fair.label(bits, len(bits))
+        asked["whole", 0] = tasks.labels(fair, bits, [len(bits)])[0]
         states.append(units(model, last)[0].cpu().double().numpy())
         right.append(torch.stack(list(asked.values()), 1).numpy())
     x, y, train = np.concatenate(states), np.concatenate(right), batches * BATCH
@@ -105,13 +105,14 @@ def shifts(
     Returns:
         Columns what ("bit", its controls "random" and "states", or "answer"), index (k = 1 ... n − 1,
         m = 2 ... n), step (0 ... n, after the move), changed (share of answers), expected (in a delay line
-        for bits, in a ladder for answers; for controls where it is for the bit).
+        for bits, in a ladder for answers; for controls where it is for the bit). `changed` is NaN of a bit or
+        answer that was the same in all sequences.
 
     Raises:
-        InputError: unknown task, no head for n, fewer than 4 sequences, more than one network.
+        InputError: unknown task, no head for n, n < 2, fewer than 4 sequences, more than one network.
     """
     check_one(model)
-    check_heads(model, [n])
+    [n] = check_heads(model, [integer("n", n, 2, LARGEST_N)])  # of 1 there is nothing before
     sequences, seed = integer("sequences", sequences, 4, 10**7), integer("seed", seed, 0, LARGEST_SEED)
     most = integer("most", most, 2, LARGEST_N)
     fair, generator = tasks.get_task(task, fair=True), torch.Generator().manual_seed(seed)
@@ -124,6 +125,7 @@ def shifts(
     for (what, index), value in things(fair, bits, spread(1, n - 1, most), spread(2, n, most)).items():
         value = value.to(last.device)[:, None]
         ones = value.sum()
+        varies = bool(0 < ones < sequences)  # else there is no difference to move by
         difference = (last * value).sum(1) / ones - (last * (1 - value)).sum(1) / (sequences - ones)
         moves = {what: (1 - 2 * value[:few]) * difference[:, None]}
         if what == "bit":
@@ -140,7 +142,7 @@ def shifts(
         for name, move in moves.items():
             changed = (answers(model, n, after, followed + move) != undisturbed).double().mean(1).numpy()
             about = {"what": name, "index": index, "step": step, "expected": expected & (step > 0)}
-            tables.append(pd.DataFrame(about).assign(changed=changed))
+            tables.append(pd.DataFrame(about).assign(changed=changed if varies else np.nan))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -184,7 +186,8 @@ def things(
 ) -> dict[tuple[str, int], Tensor]:
     """What can be asked about the past of bits (T, B): ("bit", lag) and ("answer", n) -> 0 or 1, (B,)."""
     asked = {("bit", lag): bits[-1 - lag].long() for lag in lags}
-    return asked | {("answer", n): task.label(bits, n) for n in ns}
+    answers = tasks.labels(task, bits, ns) if len(ns) else ()
+    return asked | {("answer", n): answer for n, answer in zip(ns, answers, strict=True)}
 
 
 def answers(model: RecurrentNetwork, n: int, bits: Tensor, initial: Tensor) -> Tensor:

@@ -64,7 +64,7 @@ def dimensionality(model: Network, protocol: Protocol | None = None, explained: 
     Raises:
         InputError: as `simulate`; `explained` out of range.
     """
-    protocol = protocol or Protocol()
+    protocol, explained = protocol or Protocol(), share(explained)
     covariance = Covariance()
     collect(model, protocol, covariance)
     return dimensionality_table(covariance, protocol, explained)
@@ -72,7 +72,7 @@ def dimensionality(model: Network, protocol: Protocol | None = None, explained: 
 
 def dimensionality_table(covariance: Covariance, protocol: Protocol, explained: float = 0.9) -> pd.DataFrame:
     """The dimensions of what was collected, as `dimensionality` returns them."""
-    explained = number("explained", explained, 1e-6, 1 - 1e-6)
+    explained = share(explained)
     variances = np.linalg.eigvalsh(covariance.covariance().numpy())[..., ::-1].clip(min=0)
     rows = [
         {"network": k, "trial": b} | dimensions(variances[k, b], explained)
@@ -81,6 +81,11 @@ def dimensionality_table(covariance: Covariance, protocol: Protocol, explained: 
     table = pd.DataFrame(rows)
     table.attrs = {"protocol": asdict(protocol), "explained": explained}
     return table
+
+
+def share(explained: float) -> float:
+    """A share of variance as a float. Raises InputError unless it is between 0 and 1."""
+    return number("explained", explained, 1e-6, 1 - 1e-6)
 
 
 def dimensions(variances: NDArray[np.float64], explained: float) -> dict[str, float]:

@@ -112,8 +112,7 @@ def fit(rho: Array, published_start: bool = False, first_lag: int = 0) -> dict[s
         InputError: fewer than 7 lags; AICc needs them.
     """
     lags, rho = np.arange(len(rho), dtype=float)[first_lag:], rho[first_lag:]
-    if len(rho) < 7:
-        raise InputError(f"{len(rho)} lags: 7 or more are needed for two exponentials")
+    check_lags(len(rho))
     found: dict[str, float | str] = {}
     scores: dict[str, dict[str, float]] = {}
     slower: dict[str, float] = {}
@@ -141,6 +140,12 @@ def fit(rho: Array, published_start: bool = False, first_lag: int = 0) -> dict[s
         best = min(scores, key=lambda name: scores[name][criterion], default="")
         found |= {f"model{end}": best or "none", f"tau_net{end}": slower.get(best, np.nan)}
     return found
+
+
+def check_lags(lags: int) -> None:
+    """Raise InputError if these are too few to fit."""
+    if lags < 7:
+        raise InputError(f"{lags} lags: 7 or more are needed for two exponentials")
 
 
 def jackknife_error(found: dict[str, float | str], rho: Array, without: Array, first_lag: int = 0) -> float:

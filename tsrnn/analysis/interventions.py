@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from tsrnn import InputError, tasks
-from tsrnn.inputs import LARGEST_SEED, check_fields, choice, integer, numbers
+from tsrnn.inputs import LARGEST_SEED, check_amount, check_fields, choice, integer, numbers
 from tsrnn.kinds import check_kinds
 from tsrnn.model import LeakyRNN, RecurrentNetwork, check_heads, check_one, leaky
 
@@ -41,6 +41,7 @@ class Stream:
     def __post_init__(self) -> None:
         limits = {"steps": (1, 10**9), "warm_up": (0, 10**9), "repetitions": (2, 10**6)}
         check_fields(self, limits | {"seed": (0, LARGEST_SEED)})
+        check_amount(self.warm_up + self.steps, self.repetitions)
 
 
 @check_kinds
@@ -51,7 +52,7 @@ def stream_accuracy(model: RecurrentNetwork, task: str, n: int, stream: Stream) 
     Raises:
         InputError: no head for n, or a warm-up too short for n bits.
     """
-    check_heads(model, [n])
+    [n] = check_heads(model, [n])
     if stream.warm_up < n:
         raise InputError(f"warm-up = {stream.warm_up}: choose {n} or more, to ask for N = {n}")
     chosen, generator = tasks.get_task(task), torch.Generator().manual_seed(stream.seed)
@@ -60,7 +61,7 @@ def stream_accuracy(model: RecurrentNetwork, task: str, n: int, stream: Stream) 
     s = bits.expand(len(initial), -1, -1).to(model.b)
     answers = model.answers(s, initial, n)[:, stream.warm_up :]  # (K, T, R)
     windows = bits[stream.warm_up - n + 1 :].unfold(0, n, 1)  # (T, R, n): the last n bits at each step
-    right = chosen.label(windows.flatten(0, 1).T, n).view(len(windows), -1)
+    right = tasks.labels(chosen, windows.flatten(0, 1).T, [n])[0].view(len(windows), -1)
     return (answers.cpu() == right).double().mean(1)
 
 
@@ -113,9 +114,12 @@ def ablate(units: Sequence[int]) -> Callable[[RecurrentNetwork, int], None]:
 def fastest_and_slowest(model: RecurrentNetwork, count: int = 20) -> dict[str, list[int]]:
     """The `count` units of the smallest and of the largest τ, of one network.
 
-    By τ as trained, not max(τ, 1), as published: it ranks the many units that are used as 1.
+    By τ as trained, not max(τ, 1), as published: it ranks the many units that are used as 1. Raises
+    InputError if they are not leaky, or if `count` is more than half of them.
     """
     model = leaky(model, "ablation by tau (give groups of units)")
+    if model.shape[1] < 2:
+        raise InputError("one unit is neither fastest nor slowest: give groups, or choose a larger network")
     count = integer("count", count, 1, model.shape[1] // 2)
     order = model.tau[0].argsort(stable=True).tolist()
     return {"fastest": order[:count], "slowest": order[-count:]}
@@ -148,10 +152,12 @@ def ablation(
     Raises:
         InputError: as the module says; a unit that there is not; no groups, of units without τ.
     """
-    stream = stream or Stream()
+    stream, [n] = stream or Stream(), check_heads(model, [n])
     H = model.shape[1]
     groups = fastest_and_slowest(model) if groups is None else groups
-    if not groups or not all(isinstance(units, Sequence | np.ndarray) for units in groups.values()):
+    lists = [isinstance(x, Sequence | np.ndarray) and getattr(x, "ndim", 1) for x in groups.values()]
+    # nothing is removed of a group without a unit at once, but one at a time there is nothing to do
+    if not all(lists) or not (groups if together else any(map(len, groups.values()))):
         raise InputError(f"groups = {reprlib.repr(groups)}: name one or more, each with a list of its units")
     groups = {name: [integer("unit", unit, 0, H - 1) for unit in units] for name, units in groups.items()}
     sets = [(g, s) for g, units in groups.items() for s in ([units] if together else [[u] for u in units])]
@@ -167,11 +173,14 @@ def ablation(
 
 
 def perturb_weights(epsilon: float, direction: Tensor) -> Callable[[RecurrentNetwork, int], None]:
-    """W + ε (‖W‖ / ‖D‖) D, norms of Frobenius; no self-connections in either."""
+    """W + ε (‖W‖ / ‖D‖) D, norms of Frobenius; no self-connections in either, where they are not used."""
 
     def damage(copies: RecurrentNetwork, k: int) -> None:
-        W = copies.W[k].fill_diagonal_(0)
-        D = direction.clone().fill_diagonal_(0).to(W)
+        copies = leaky(copies, "perturbation of W")
+        W, D = copies.W[k], direction.clone().to(copies.W)
+        if not copies.own_past:
+            W.fill_diagonal_(0)
+            D.fill_diagonal_(0)
         W += epsilon * W.norm() / D.norm() * D
 
     return damage
@@ -210,11 +219,14 @@ def perturbation(
         Columns epsilon, direction, accuracy, relative_accuracy, baseline.
 
     Raises:
-        InputError: as the module says; ε < 0 or not finite; an unknown parameter; units that are not leaky.
+        InputError: as the module says; ε < 0 or not finite; an unknown parameter; units that are not leaky;
+            W of one unit, which has no connections.
     """
-    stream = stream or Stream()
+    stream, [n] = stream or Stream(), check_heads(model, [n])
     choice("parameter", parameter, ("W", "tau"))
-    leaky(model, f"perturbation of {parameter}")
+    model = leaky(model, f"perturbation of {parameter}")
+    if parameter == "W" and model.shape[1] == 1 and not model.own_past:
+        raise InputError("perturbation of W: one unit has no connections; choose tau")
     chosen = epsilons if epsilons is not None else WEIGHT_EPSILONS if parameter == "W" else TAU_EPSILONS
     chosen = numbers("epsilon", chosen, 0, 1e9)
     directions = integer("directions", directions, 2, 10**6)

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import ArrayLike
 
 from tsrnn import InputError
-from tsrnn.analysis.fits import LARGEST_TAU, fit_all
-from tsrnn.analysis.timescales import MAX_LAG, LagProducts
+from tsrnn.analysis.fits import LARGEST_TAU, check_lags, fit_all
+from tsrnn.analysis.timescales import MAX_LAG, LagProducts, check_steps
 from tsrnn.inputs import integer, number, text, truth
 
 DIMS = ("trial", "time", "unit")
@@ -67,6 +67,8 @@ def timescales_of(
     published = truth("published", published)
     max_lag = integer("largest lag", max_lag, 1, 10**6)
     first_lag = integer("first lag", first_lag, 0, max_lag)
+    check_steps(len(series), max_lag)
+    check_lags(max_lag + 1 - first_lag)
     lags = LagProducts(max_lag)
     for block in torch.split(torch.from_numpy(series), BLOCK):
         lags.add(block)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from tsrnn import InputError, tasks
-from tsrnn.evaluation import activity_of
-from tsrnn.inputs import LARGEST_SEED, check_fields
+from tsrnn.evaluation import activity_of, is_bounded
+from tsrnn.inputs import LARGEST_SEED, check_amount, check_fields
 from tsrnn.model import Network, RecurrentNetwork, check_finite
 
 # Steps at a time: one network, 10 trials and 500 units take 2.5 MB, which stays in the cache.
@@ -22,7 +22,7 @@ BLOCK = 128
 
 @dataclass(frozen=True)
 class Protocol:
-    """How long a simulation is: `steps` and `burn_in` per trial. Raises InputError if too short."""
+    """How long a simulation is: `steps` and `burn_in` per trial. Raises InputError if too short or long."""
 
     steps: int = 100_000
     trials: int = 10
@@ -32,6 +32,7 @@ class Protocol:
     def __post_init__(self) -> None:
         limits = {"steps": (2, 10**9), "trials": (1, 10**6), "burn_in": (0, 10**9), "seed": (0, LARGEST_SEED)}
         check_fields(self, limits)
+        check_amount(self.burn_in + self.steps, self.trials)
 
 
 @torch.no_grad()
@@ -57,7 +58,7 @@ def simulate(model: Network, protocol: Protocol) -> Iterator[Tensor]:
         blocks = iter(torch.split(activity_of(model, bits)[:, None], BLOCK))
     first = 0
     for r in blocks:
-        if not r[-1].isfinite().all():
+        if not is_bounded(r[-1]).all():
             raise InputError("the activity of this network grows beyond all bounds")
         if first + len(r) > protocol.burn_in:
             yield r[max(0, protocol.burn_in - first) :]

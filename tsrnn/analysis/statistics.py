@@ -28,10 +28,24 @@ def sample(values: Any) -> NDArray[np.float64]:
     return x
 
 
+def finite(name: str, values: Any) -> NDArray[np.float64]:
+    """The values, as `sample`. Raises InputError if they, or what is computed of them, are not all finite."""
+    x = sample(values)
+    if not np.isfinite(x).all():
+        raise InputError(f"{name} {reprlib.repr(x.tolist())}: they have to be finite; leave the others out")
+    largest = float(np.abs(x).max(initial=0))
+    if largest and not 1e-100 < largest < 1e100:  # its square would be 0, or beyond all floats
+        raise InputError(f"{name} up to {largest:.0e}: choose a unit in which this is 1e-100 to 1e100")
+    return x
+
+
 def interval(values: Sequence[float], level: float = 0.95) -> dict[str, float]:
     """`mean`, `sd`, `n` of independent values, the bounds `low`, `high` of the mean's t interval, and `p`,
-    of the two-sided t-test that the mean is 0 (of values that do not vary: 1 if they are 0, else 0)."""
-    x, level = sample(values), number("level", level, 1e-6, 1 - 1e-6)
+    of the two-sided t-test that the mean is 0 (of values that do not vary: 1 if they are 0, else 0).
+
+    Raises InputError if there are fewer than 2, or they are not finite.
+    """
+    x, level = finite("values", values), number("level", level, 1e-6, 1 - 1e-6)
     if len(x) < 2:
         raise InputError(f"{len(x)} values: an interval needs 2 or more")
     mean, sd = float(x.mean()), float(x.std(ddof=1))
@@ -44,10 +58,14 @@ def interval(values: Sequence[float], level: float = 0.95) -> dict[str, float]:
 def holm(p: Sequence[float]) -> list[float]:
     """p values corrected for their number by Holm's method, in the same order; NaN are not counted.
 
+    Raises InputError if one is not 0 to 1.
+
     >>> holm([0.01, 0.04, 0.03, float("nan")])
     [0.03, 0.06, 0.06, nan]
     """
     p, largest = sample(p).tolist(), 0.0
+    if wrong := [value for value in p if not (0 <= value <= 1 or np.isnan(value))]:
+        raise InputError(f"p = {wrong[0]:g}: each is 0 to 1, or NaN where there is none")
     found = [float("nan")] * len(p)
     order = sorted((i for i in range(len(p)) if not np.isnan(p[i])), key=lambda i: p[i])
     for rank, i in enumerate(order):
@@ -67,9 +85,9 @@ def compare(a: Sequence[float], b: Sequence[float], seed: int = 0) -> dict[str, 
     Raises:
         InputError: fewer than 2 values in a sample, or values that are not finite.
     """
-    x, y, seed = sample(a), sample(b), integer("seed", seed, 0, LARGEST_SEED)
-    if min(len(x), len(y)) < 2 or not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise InputError(f"samples of {len(x)} and {len(y)}: each needs 2 or more finite values")
+    x, y, seed = finite("values", a), finite("values", b), integer("seed", seed, 0, LARGEST_SEED)
+    if min(len(x), len(y)) < 2:
+        raise InputError(f"samples of {len(x)} and {len(y)}: each needs 2 or more values")
 
     def difference(x: np.ndarray, y: np.ndarray, axis: int = 0) -> np.ndarray:
         return np.asarray(x.mean(axis) - y.mean(axis))
@@ -110,10 +128,8 @@ def equivalence(differences: Sequence[float], margin: float, alpha: float = 0.05
     >>> equivalence([0.1, -0.2, 0.2, 0.1], margin=1)["verdict"]
     'equivalent'
     """
-    x, margin = sample(differences), number("margin", margin, 1e-300, 1e300)
+    x, margin = finite("differences", differences), number("margin", margin, 1e-300, 1e300)
     alpha = number("alpha", alpha, 1e-6, 0.5 - 1e-6)
-    if not np.isfinite(x).all():
-        raise InputError(f"differences {x.tolist()}: they have to be finite")
     found = interval(differences, 1 - 2 * alpha)
     nearest = margin - abs(found["mean"])  # to the bound that is harder to reject
     with np.errstate(divide="ignore", invalid="ignore"):  # pairs that all differ by the same

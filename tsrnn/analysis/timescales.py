@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tsrnn import InputError
-from tsrnn.analysis.fits import LARGEST_TAU, fit, fit_all, ratio
+from tsrnn.analysis.fits import LARGEST_TAU, check_lags, fit, fit_all, ratio
 from tsrnn.analysis.simulate import Protocol, collect
 from tsrnn.inputs import integer
 from tsrnn.kinds import check_kinds
@@ -58,13 +58,18 @@ class LagProducts:
         Raises InputError if there were fewer than max_lag + 2 steps.
         """
         L, T = self.max_lag, self.steps
-        if T < L + 2:
-            raise InputError(f"series of {T} steps: lags up to {L} need {L + 2} steps or more")
+        check_steps(T, L)
         mean, nothing = self.total / T, torch.zeros_like(self.total)[None]
         without_first = self.total - torch.cat([nothing, self.first.double().cumsum(0)])
         without_last = self.total - torch.cat([nothing, self.last.flip(0).double().cumsum(0)])
         pairs = (T - torch.arange(L + 1, device=mean.device)).view(-1, *[1] * mean.dim())
         return ((self.products - mean * (without_first + without_last)) / pairs + mean**2).cpu()
+
+
+def check_steps(steps: int, max_lag: int) -> None:
+    """Raise InputError if a series of so many steps is too short for the largest lag."""
+    if steps < max_lag + 2:
+        raise InputError(f"series of {steps} steps: lags up to {max_lag} need {max_lag + 2} steps or more")
 
 
 class ActivityLags(LagProducts):
@@ -95,6 +100,8 @@ def timescales(model: Network, protocol: Protocol | None = None, max_lag: int = 
     """
     protocol = protocol or Protocol()
     lags = ActivityLags(max_lag)
+    check_steps(protocol.steps, lags.max_lag)
+    check_lags(lags.max_lag + 1)
     collect(model, protocol, lags)
     return timescales_table(model, lags, protocol)
 
