@@ -240,7 +240,7 @@ def test_a_task_of_ones_own_is_trained_and_known_again_by_the_environment(tmp_pa
     finally:
         tasks.TASKS.pop("majority", None)
     code, _, errors = command("zoo", "-b", tmp_path / "runs")
-    assert code == 2 and "or give your own as file.py:name, here or in TSRNN_TASKS" in errors
+    assert code == 2 and "or give your own as file.py:name, with `tsrnn train -t` or in TSRNN_TASKS" in errors
     known = subprocess.run(
         [sys.executable, "-c", "from tsrnn.tasks import TASKS; print(*TASKS)"],
         env=os.environ | {"TSRNN_TASKS": f"{path}:majority"},

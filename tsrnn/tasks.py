@@ -98,7 +98,8 @@ def get_task(name: str, fair: bool = False) -> Task:
     try:
         task = TASKS[choice("task", name, TASKS)]
     except InputError as error:
-        raise InputError(f"{error}, or give your own as file.py:name, here or in TSRNN_TASKS") from None
+        own = "or give your own as file.py:name, with `tsrnn train -t` or in TSRNN_TASKS"
+        raise InputError(f"{error}, {own}") from None
     return replace(task, draw=draw_fair) if fair else task
 
 
@@ -112,8 +113,8 @@ CHANGED = "its labels change the bits that they are given: have them work on a c
 def load_task(given: str) -> str:
     """The name of a task. One that is given as `file.py:name` is taken from that file, which is run.
 
-    While it runs it can import files that lie beside it.
-    There it is a `Task`, or a function `label(bits, n)`, which is then asked about fair bits.
+    There it is a `Task`, or a function `label(bits, n)`, which is then asked about fair bits. While the file
+    runs, it can import others that lie beside it.
 
     Raises:
         InputError: no such file or name, an error in the file, a name that tsrnn has, or a task that cannot
