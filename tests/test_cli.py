@@ -218,6 +218,7 @@ USELESS = {
     f"export history --csv {NAME}/SHA256SUMS": "it is the network's own; give another name",
     f"export history --csv {NAME}/unsolved.safetensors": "it is the network's own; give another name",
     f"export history --csv {NAME}/state/0.safetensors": "it is the network's own; give another name",
+    "export history --csv SHA256SUMS": "it is the network's own; give another name",
     "export history --csv .tsrnn-numbers": "it is the network's own; give another name",
     f"export history --csv {NAME}": "it is no ordinary file",
     "export history --csv pipe": "it is no ordinary file",

@@ -220,7 +220,7 @@ def test_archives_that_are_none_are_refused_and_nothing_is_written(trained, tmp_
     ("what", "said"),
     [
         ("held", "is being trained by another process"),
-        ("further", "has solved N = 6, in the archive 4: move it away first"),
+        ("further", "has solved N = 6 after 5 epochs, in the archive 4 after 3: move it away first"),
         ("seed", "holds a different run, with seed = 5, not 6"),
         ("no network", "holds files but no config.json"),
     ],

@@ -4,19 +4,21 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 from conftest import FIRST_LOOK, everything, killed_before_write
 
-from tsrnn import InputError, WorkError, tasks, training, zoo
+from tsrnn import InputError, WorkError, evaluation, load, tasks, training, zoo
+from tsrnn.analysis.statistics import interval
 from tsrnn.config import TrainConfig, jobs_of
 from tsrnn.evaluation import verify
 from tsrnn.files import CHECKSUMS, is_plain
 from tsrnn.folders import hold
 from tsrnn.model import Architecture, LeakyRNN
 from tsrnn.probes import add_missing
-from tsrnn.retraining import relative_to_first
+from tsrnn.retraining import relative_to_first, retrain
 from tsrnn.training import train
 
 
@@ -120,7 +122,7 @@ def test_a_folder_in_the_place_of_a_file_is_told_before_an_epoch_is_trained(smal
 WORKFLOW = {"profile": "p", "zoo": "zoo", "device": "cpu", "together": 1, "profiles": {}}
 CONDITION = {"task": "parity", "networks": 1, "max_n": 16}
 JOBS = {
-    "--start 20: networks that end with max_n = 16": CONDITION | {"retrain": "--start 20 --on 20"},
+    "--start 20: these networks keep N = 5, 10, 16": CONDITION | {"retrain": "--start 20 --on 20"},
     "--start = [16, 12]: give it once": CONDITION | {"retrain": "--start 16 --start 12"},
     "--epochs = [1, 2]: give it once": CONDITION | {"retrain": "--epochs 1 --epochs 2"},
     "first = 1: choose 999001 to 1000000": CONDITION | {"networks": 10**6},
@@ -155,3 +157,92 @@ def test_folders_that_cannot_be_are_refused_wherever_one_is_given(base):
 def test_a_message_moves_no_terminal():
     assert str(InputError("a\nb\r\x1b[2J\u2028")) == r"a\nb\r\x1b[2J\u2028"
     assert len(str(InputError("x" * 10**5))) < 2000
+
+
+def test_checkpoints_of_one_name_are_told_apart(small, trained, tmp_path):
+    start = next(trained.glob("rnn_N2_N6.safetensors"))
+    other = tmp_path / "other" / trained.name
+    train(replace(small, seed=6), base_path=other.parent, progress=False)
+    config, base = replace(small, network_number=2, max_n=7, seed=8), tmp_path / "new"
+    train(config, base_path=base, progress=False, start=start)
+    train(replace(config, max_n=8), base_path=base, progress=False, start=start)
+    with pytest.raises(InputError, match="began from another checkpoint than"):
+        train(replace(config, max_n=8), base_path=base, progress=False, start=other / start.name)
+
+
+def answers(changed: str) -> str:
+    return f"def first(bits, n):\n    return {changed}\n"
+
+
+@pytest.mark.parametrize("changed", ["1 - bits[-n].long()", "bits[-min(n, 13)].long()"])
+def test_another_task_of_the_same_name_is_told_wherever_a_network_is_loaded(
+    small, tmp_path, monkeypatch, changed
+):
+    mine = tmp_path / "mine.py"
+    monkeypatch.setattr(tasks, "TASKS", dict(tasks.TASKS))
+    mine.write_text(answers("bits[-n].long()"))
+    tasks.load_task(f"{mine}:first")
+    [folder] = train(replace(small, task="first", max_n=3), base_path=tmp_path, progress=False)
+    mine.write_text(answers(changed))
+    tasks.load_task(f"{mine}:first")
+    for call in (lambda: load(folder), lambda: add_missing(folder, False, FIRST_LOOK)):
+        with pytest.raises(InputError, match="was begun with another task first"):
+            call()
+
+
+HEADS = {
+    "for N = \\[2, 5\\]: give one for each": {2: 0, 5: 1},
+    "for N = \\[3, 2\\]: give one for each": {3: 1, 2: 0},
+    "head for N = 2 = -1": {2: -1},
+    "N of a head = 0": {0: 0},
+    "N of a head = '2'": {"2": 0},
+    "heads = \\[0\\]": [0],
+}
+
+
+@pytest.mark.parametrize("said", HEADS)
+def test_what_could_not_be_loaded_is_not_saved(said, tmp_path):
+    model = LeakyRNN.initialise(Architecture(6), [torch.Generator().manual_seed(0)])
+    model.heads = HEADS[said]
+    with pytest.raises(InputError, match=said):
+        zoo.save_checkpoint(model, tmp_path, "parity")
+    model.heads, model.task = {np.int64(2): np.int64(0)}, "parity"
+    for task, name, why in (("dms", None, "unknown task"), ("parity", "rnn_N2_N9.safetensors", "N = 2 to 2")):
+        with pytest.raises(InputError, match=why):
+            zoo.save_checkpoint(model, tmp_path, task, name)
+    assert not list(tmp_path.iterdir())
+    assert zoo.load_any(zoo.save_checkpoint(model, tmp_path, "parity")).heads == {2: 0}
+
+
+class Spoils:
+    """A network that uses the bits it is given as its own."""
+
+    def states(self, bits):
+        return bits.mul_(2).sub_(1)[..., None].repeat(1, 1, 3)
+
+
+def test_a_network_that_changes_its_bits_does_not_change_what_is_asked():
+    bits = torch.tensor([[1.0], [0.0]])
+    assert evaluation.activity_of(Spoils(), bits)[:, 0, 0].tolist() == [1, -1]
+    assert bits.flatten().tolist() == [1, 0]
+
+
+def test_weights_that_are_no_numbers_have_no_accuracy():
+    model = LeakyRNN.initialise(Architecture(6), [torch.Generator().manual_seed(0)])
+    model.heads = {2: 0}
+    with torch.no_grad():
+        model.W[0, 0, 1] = float("nan")
+    with pytest.raises(InputError, match="W holds 1 values that are not finite"):
+        evaluation.accuracy(model, "parity", batches=1)
+    healthy = LeakyRNN.initialise(Architecture(6), [torch.Generator().manual_seed(0)])
+    healthy.heads = {2: 0}
+    with torch.no_grad():
+        healthy.W *= 1e12  # finite, but not for long
+    with pytest.raises(WorkError, match="retraining on N = 9 diverged"):
+        retrain(healthy, "parity", [9], 1, progress=False, steps=2, batch_size=4, test_batches=1)
+
+
+@pytest.mark.parametrize("values", [np.ma.masked_equal([1.0, 2, 99], 99), [1j, 2], ["1", "2"]], ids=repr)
+def test_what_is_no_sample_is_refused(values):
+    with pytest.raises(InputError):
+        interval(values)

@@ -117,7 +117,7 @@ def test_an_rnn_of_torch_does_the_same_here(nonlinearity, bias, tmp_path):
     found = torch.cat([block[:, 0].clone() for block in model.blocks(bits[None], torch.zeros(1, 4, 12))])
     torch.testing.assert_close(found, expected.detach())
     assert f"{nonlinearity}, no readout, mean τ 1.00" in repr(model)
-    with pytest.raises(InputError, match="0 heads: save one"):
+    with pytest.raises(InputError, match="this network has no head: load a trained one"):
         zoo.save_checkpoint(model, tmp_path, "parity")
 
 

@@ -340,9 +340,12 @@ def check_network(came: Path, there: Path) -> None:
         read((came if name in brought else there) / name)
     # what an earlier call brought, and was killed before it was listed, comes again
     check_folder(zoo.read_config(came if "config.json" in brought else there), there, but=brought)
-    solved, solved_here = solved_n(came), solved_n(there)
-    if solved < solved_here:
-        raise InputError(f"{there} has solved N = {solved_here}, in the archive {solved}: move it away first")
+    came_to, came_here = how_far(came), how_far(there)
+    if came_to < came_here:
+        raise InputError(
+            f"{there} has solved N = {came_here[0]} after {came_here[1]} epochs, in the archive {came_to[0]} "
+            f"after {came_to[1]}: move it away first"
+        )
 
 
 def is_weights(name: str) -> bool:
@@ -350,9 +353,10 @@ def is_weights(name: str) -> bool:
     return name == UNSOLVED or is_own_checkpoint(name)
 
 
-def solved_n(folder: Path) -> int:
-    """The largest N that the network in a folder has solved; 0 if there is none."""
-    return max((int(row["N_max"]) for row in saved_history(folder) if row["promoted"] == "True"), default=0)
+def how_far(folder: Path) -> tuple[int, int]:
+    """The largest N that the network in a folder has solved, 0 if there is none, and its epochs."""
+    history = saved_history(folder)
+    return max((int(row["N_max"]) for row in history if row["promoted"] == "True"), default=0), len(history)
 
 
 def replace_network(came: Path, there: Path) -> None:

@@ -371,6 +371,7 @@ def folders_of(networks: list[str] | None, base_path: Path | None) -> list[Path]
 def to_be_written(path: Path) -> Path:
     """Where a table goes that is to be in this file. Raises InputError if that is not ours to replace."""
     from tsrnn.evaluation import is_ours
+    from tsrnn.files import CHECKSUMS, is_listed
     from tsrnn.folders import NUMBERS
 
     path = Path(os.path.realpath(path))  # what a link leads to
@@ -379,7 +380,8 @@ def to_be_written(path: Path) -> Path:
         raise InputError(f"cannot write {path}: there is no folder {path.parent}; make it first")
     if path.exists() and not path.is_file():
         raise InputError(f"cannot write {path}: it is no ordinary file; give another, or leave --csv out")
-    if of_state or path.name == NUMBERS or (has_settings(path.parent) and is_ours(path.name)):
+    ours = path.name in (NUMBERS, CHECKSUMS) or (has_settings(path.parent) and is_ours(path.name))
+    if of_state or ours or is_listed(path):
         raise InputError(f"cannot write {path}: it is the network's own; give another name")
     return path
 

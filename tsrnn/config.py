@@ -108,7 +108,8 @@ class TrainConfig:
                 f"precision = {self.precision}: torch trains an {self.model} in float32; choose that"
             )
         start = self.start_from
-        if start is not None and not (isinstance(start, str) and start.isprintable() and len(start) < 600):
+        text = isinstance(start, str) and start.isprintable() and 0 < len(start) < 600
+        if start is not None and not text:
             raise InputError(f"start from = {reprlib.repr(start)}: give folder/file as text, or None")
         first = self.start()
         for checked in (architecture, first):  # as they took them: Python's own numbers
@@ -305,8 +306,7 @@ def retrain_options(given: Any, network: TrainConfig) -> list[str]:
         if len(each) > 1 and name != "--on":
             raise InputError(f"retrain {name} = {reprlib.repr(each)}: give it once")
     start = integer("retrain --start", values.get("--start", [16])[0], *RETRAIN_OPTIONS["--start"])
-    if not network.start().n_max <= start <= (network.max_n or network.start().largest_n):
-        raise InputError(
-            f"retrain --start {start}: networks that end with max_n = {network.max_n} do not solve that N"
-        )
+    kept = curricula.kept_ns(network.start(), network.max_n)
+    if start not in kept:
+        raise InputError(f"retrain --start {start}: these networks keep N = {', '.join(map(str, kept))}")
     return words

@@ -14,6 +14,7 @@ Many heads from the start, without a curriculum, is `cumulative` with `init_head
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from tsrnn import InputError
@@ -107,6 +108,15 @@ MILESTONES = (5, 10, 16, 20, 30, 50, 75, 100)
 def is_milestone(earlier: int, n: int) -> bool:
     """Whether a network that solved n after `earlier` has reached or passed a milestone."""
     return any(earlier < milestone <= n for milestone in MILESTONES)
+
+
+def kept_ns(first: Curriculum, max_n: int | None) -> list[int]:
+    """The largest N of each checkpoint that stays after a run: milestones, and the last."""
+    ns, now = [0, first.n_max], first.next()
+    while now is not None and (max_n is None or ns[-1] < max_n):
+        ns.append(now.n_max)
+        now = now.next()
+    return [n for earlier, n in pairwise(ns) if is_milestone(earlier, n) or n == ns[-1]]
 
 
 def is_over(

@@ -18,6 +18,7 @@ from tsrnn.model import (
     Network,
     RecurrentNetwork,
     as_plain,
+    check_finite,
     check_heads,
     check_one,
     heads_of,
@@ -60,6 +61,7 @@ def accuracy(
     """
     ns = list(heads_of(model)) if ns is None else integers("N", ns, 1, LARGEST_N)
     check_heads(model, ns)
+    check_finite(model)
     batches, batch_size = integer("batches", batches, 1, 10**5), integer("batch size", batch_size, 1, 10**5)
     seed = integer("seed", seed, 0, LARGEST_SEED)
     chosen, generator = as_trained(model, task), torch.Generator().manual_seed(seed)
@@ -99,7 +101,7 @@ def activity_of(network: Network, bits: Tensor) -> Tensor:
     name, give = f"states(bits) of {type(network).__name__}", "(T, B, H), what each unit does after each bit"
     if not callable(network.states):
         raise InputError(f"{name} cannot be called: make it a function that gives {give}")
-    found = as_plain(network.states(bits), name, give)
+    found = as_plain(network.states(bits.clone()), name, give)  # whatever it does to them
     if found.dim() != 3 or found.shape[:2] != bits.shape or not found.shape[2]:
         raise InputError(f"{name} is {tuple(found.shape)} for bits {tuple(bits.shape)}: return {give}")
     if found.dtype not in (torch.float32, torch.float64):  # such as counts of spikes

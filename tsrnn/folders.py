@@ -11,13 +11,12 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from tsrnn import InputError, WorkError
+from tsrnn import InputError, WorkError, zoo
 from tsrnn.config import MOST_RUNS, TrainConfig
 from tsrnn.files import remove_unfinished
 from tsrnn.inputs import integer
 from tsrnn.runs import (
     check_listed,
-    check_task_print,
     is_over,
     last_kept,
     recorded_config,
@@ -54,7 +53,7 @@ def check_folder(config: TrainConfig, folder: Path, but: Collection[str] = ()) -
                 "choose another network number (-n) or base path (-b)"
             )
     check_files(folder)
-    check_task_print(folder, config.task)
+    zoo.check_task(folder, config.task)
     check_listed(folder, but)
     without_state, history = not states_on_disk(folder), saved_history(folder)
     results = [path.name for path in folder.iterdir() if path.suffix in (".parquet", ".safetensors")]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from tsrnn import InputError, zoo
+from tsrnn import InputError, WorkError, zoo
 from tsrnn.batches import draw_batches
 from tsrnn.config import TrainConfig
 from tsrnn.files import is_listed, read_table, write_table
@@ -57,6 +57,7 @@ def retrain(
 
     Raises:
         InputError: unknown task, n out of range, epochs < 1, more than one network.
+        WorkError: it diverges.
     """
     check_one(model)
     check_device(device)
@@ -76,6 +77,10 @@ def retrain(
             for batch in draw_batches([run], config.steps if epoch else 0, device):
                 train_step(network, optimiser, batch, config.clip)
                 bar.update()
+            if not all(p.isfinite().all() for p in network.parameters()):
+                raise WorkError(
+                    f"retraining on N = {config.first_n} diverged in epoch {epoch}: lower the rate"
+                )
             [found] = test_accuracy(network, [run], device, bar)
             rows.append({"N": config.first_n, "epoch": epoch, "accuracy": found[config.first_n]})
     bar.close()

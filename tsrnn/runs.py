@@ -35,6 +35,7 @@ from tsrnn.files import (
     first_line,
     is_saved,
     is_there,
+    read_bytes,
     read_checksums,
     read_json,
     read_table,
@@ -175,7 +176,7 @@ def open_run(config: TrainConfig, folder: Path, start: Path | None = None) -> Ru
         run = begin(config, folder)
         if start is not None:
             run = go_on(run, 0, start)
-        save_config(run)
+        save_config(run, begun_from=start)
     save_state(run)
     return run
 
@@ -243,27 +244,25 @@ def drop_after(run: Run) -> None:
         raise InputError(f"{run.folder}: promotions.parquet lacks epoch {lacking[0]}, which was promoted")
 
 
-def task_print(name: str) -> str:
-    """A task by what it asks: a checksum of its bits for one seed, and of its answers for N = 1 ... 12."""
-    task = tasks.get_task(name)
-    bits = task.draw(12, 64, torch.Generator().manual_seed(0))
-    answers = tasks.labels(task, bits, range(1, 13))
-    return hashlib.sha256(bits.numpy().tobytes() + answers.numpy().tobytes()).hexdigest()[:16]
+def check_begun(folder: Path, start: Path | None) -> None:
+    """Raise InputError if the run in a folder began from another checkpoint, perhaps of the same name."""
+    if start is not None and is_there(folder / "config.json"):
+        known = read_json(folder / "config.json").get("begun_from")
+        if known not in (None, checksum(start)):
+            raise InputError(
+                f"{folder} began from another checkpoint than {start}: choose another number (-n)"
+            )
 
 
-def check_task_print(folder: Path, name: str) -> None:
-    """Raise InputError if a run was begun with another task of this name."""
-    if name not in tasks.BUILT_IN and read_json(folder / "config.json").get("task") not in (
-        None,
-        task_print(name),
-    ):
-        raise InputError(
-            f"{folder} was begun with another task {name}: give that, or choose another network number (-n)"
-        )
+def checksum(path: Path) -> str:
+    return hashlib.sha256(read_bytes(path)).hexdigest()
 
 
-def save_config(run: Run, gone_on: dict[str, Any] | None = None) -> None:
-    """Write config.json; `gone_on` is noted as one more time that the run went on from a checkpoint."""
+def save_config(run: Run, gone_on: dict[str, Any] | None = None, begun_from: Path | None = None) -> None:
+    """Write config.json.
+
+    `gone_on` is noted as one more time that the run went on from a checkpoint, `begun_from` by its checksum.
+    """
     path = run.folder / "config.json"
     about: dict[str, Any] = {
         "train": asdict(run.config),
@@ -273,8 +272,10 @@ def save_config(run: Run, gone_on: dict[str, Any] | None = None) -> None:
         "machine": platform.machine(),
         "threads": torch.get_num_threads(),
     }
+    if begun_from is not None:
+        about["begun_from"] = checksum(begun_from)
     if run.config.task not in tasks.BUILT_IN:
-        about["task"] = task_print(run.config.task)
+        about["task"] = tasks.fingerprint(run.config.task)
     if path.exists():  # where the run was begun stays on record
         about = read_json(path) | {"train": about["train"]}
     if gone_on:

@@ -46,6 +46,7 @@ from tsrnn.runs import (
     UNSOLVED,
     Run,
     begin,
+    check_begun,
     go_on,
     open_run,
     resume,
@@ -111,6 +112,8 @@ def train_together(
         with choosing(base):
             configs = configs() if callable(configs) else configs
             folders = check_folders(configs, base)
+            for folder in folders:
+                check_begun(folder, start)
             to_train = [(c, f) for c, f in zip(configs, folders, strict=True) if not is_done(c, f)]
             held = [stack.enter_context(hold(folder)) for _, folder in to_train]
             check_folders(configs, base)  # as they are now that they are ours
@@ -138,7 +141,7 @@ def check_folders(configs: Sequence[TrainConfig], base: Path) -> list[Path]:
 def check_start(config: TrainConfig, start: Path | None, folder: Path | None = None) -> None:
     """Raise InputError if there is a checkpoint to begin from, and such a network cannot begin from it.
 
-    And if a new network says that it began from one, and there is none.
+    And if a new network says that it began from one, and there is none, or the run there began from another.
     """
     if start is not None:
         go_on(begin(config), 0, start)

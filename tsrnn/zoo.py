@@ -45,7 +45,7 @@ from tsrnn.files import (
 from tsrnn.gated import network_class
 from tsrnn.inputs import LARGEST_N, choice, integer, integers, text
 from tsrnn.kinds import check_columns, check_kinds
-from tsrnn.model import HEADS, Architecture, RecurrentNetwork, check_device
+from tsrnn.model import HEADS, Architecture, RecurrentNetwork, check_device, heads_of
 from tsrnn.names import CHECKPOINT, checkpoint_name, folder_name, largest_n, those_like, trained_on
 from tsrnn.names import base_of as base_of  # these are as much the zoo's
 from tsrnn.names import default_base_path as default_base_path
@@ -79,16 +79,23 @@ def save_checkpoint(
         InputError: not one network, without heads, of another task; a value that is not finite in half
             precision; a name that leads elsewhere.
     """
-    ns, _ = list(model.heads), choice("task", task, tasks.TASKS)
-    if model.shape[0] != 1 or not ns:
-        raise InputError(f"{model.shape[0]} networks with {len(ns)} heads: save one, with one or more")
+    heads, _ = heads_of(model), choice("task", task, [model.task] if model.task else tasks.TASKS)
+    ns, kept = [int(n) for n in heads], [int(head) for head in heads.values()]
+    if model.shape[0] != 1:
+        raise InputError(f"{model.shape[0]} networks: save one, as model.select([0])")
+    if ns != list(range(ns[0], ns[-1] + 1)):
+        raise InputError(
+            f"heads for N = {reprlib.repr(ns)}: give one for each N from the smallest on, in order"
+        )
     good = isinstance(name, str) and is_plain(name) and name.endswith(".safetensors") and len(name) < 100
     if name is not None and not good:
         raise InputError(
             f"name = {reprlib.repr(name)}: choose the name of a file, NAME.safetensors, without its folder"
         )
+    named = CHECKPOINT.fullmatch(name or "")
+    if named and (int(named[1]), int(named[2])) != (ns[0], ns[-1]):
+        raise InputError(f"name = {name}: its heads are for N = {ns[0]} to {ns[-1]}; give another, or none")
     tensors = {name: p.detach()[0].cpu() for name, p in model.named_parameters()}
-    kept = list(model.heads.values())
     tensors |= {name: tensors[name][kept].contiguous() for name in ("head_weight", "head_bias")}
     tensors |= {name: tensors[name].half() for name in HALVES}
     if wrong := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
@@ -211,9 +218,20 @@ def load_checkpoint(path: str | Path, run: TrainConfig | None = None) -> Recurre
         raise InputError(f"{path} is not a tsrnn checkpoint: {first_line(error)}") from error
     if run is not None:
         check_same(path, {"task": about["task"], **vars(architecture)}, vars(run))
+    check_task(path.parent, about["task"])
     model = assemble(architecture, tensors, ns, path)
     model.task = about["task"]
     return model
+
+
+def check_task(folder: Path, name: str) -> None:
+    """Raise InputError if the run in a folder was begun with another task of this name."""
+    if name in tasks.BUILT_IN or not is_there(folder / "config.json"):
+        return
+    if read_json(folder / "config.json").get("task") not in (None, tasks.fingerprint(name)):
+        raise InputError(
+            f"{folder} was begun with another task {name}: give that, or choose another network number (-n)"
+        )
 
 
 def check_same(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:

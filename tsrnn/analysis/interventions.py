@@ -21,7 +21,7 @@ from torch import Tensor
 from tsrnn import InputError, tasks
 from tsrnn.inputs import LARGEST_SEED, check_amount, check_fields, choice, integer, numbers
 from tsrnn.kinds import check_kinds
-from tsrnn.model import LeakyRNN, RecurrentNetwork, check_heads, check_one, leaky
+from tsrnn.model import LeakyRNN, RecurrentNetwork, check_finite, check_heads, check_one, leaky
 
 # Of the paper: 10 values for W, 13 for τ
 WEIGHT_EPSILONS = tuple(np.geomspace(0.01, 10, 10))
@@ -53,6 +53,7 @@ def stream_accuracy(model: RecurrentNetwork, task: str, n: int, stream: Stream) 
         InputError: no head for n, or a warm-up too short for n bits.
     """
     [n] = check_heads(model, [n])
+    check_finite(model)
     if stream.warm_up < n:
         raise InputError(f"warm-up = {stream.warm_up}: choose {n} or more, to ask for N = {n}")
     chosen, generator = tasks.get_task(task), torch.Generator().manual_seed(stream.seed)

@@ -19,8 +19,13 @@ from tsrnn.inputs import LARGEST_SEED, integer, number
 
 def sample(values: Any) -> NDArray[np.float64]:
     """The values as one axis of floats. Raises InputError if they are none."""
+    if np.ma.is_masked(values):
+        raise InputError(f"{reprlib.repr(values)}: masked in places; leave those out")
     try:
-        x = np.asarray(values, float)
+        x = np.asarray(values)
+        if x.dtype.kind not in "biufO":
+            raise TypeError(f"{x.dtype} is no real number")
+        x = x.astype(float)
     except (TypeError, ValueError, RuntimeError) as error:  # RuntimeError: a tensor with a gradient
         raise InputError(f"{reprlib.repr(values)}: give a list of numbers") from error
     if x.ndim != 1:
