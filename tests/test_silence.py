@@ -246,3 +246,26 @@ def test_weights_that_are_no_numbers_have_no_accuracy():
 def test_what_is_no_sample_is_refused(values):
     with pytest.raises(InputError):
         interval(values)
+
+
+def test_activity_beyond_all_bounds_is_no_activity():
+    model = LeakyRNN.initialise(Architecture(6), [torch.Generator().manual_seed(0)])
+    model.heads = {2: 0}
+    with torch.no_grad():
+        model.W *= 1e30  # finite
+    calls = [
+        lambda: model.run(torch.ones(20, 2)),
+        lambda: evaluation.accuracy(model, "parity", batches=1),
+        lambda: evaluation.new_readouts(model, "parity", [9], batches=1),
+    ]
+    for call in calls:
+        with pytest.raises(InputError, match="grows beyond all bounds"):
+            call()
+
+
+def test_a_runs_own_checkpoint_is_not_replaced_by_the_way(trained):
+    model = load(trained)
+    before = everything(trained)
+    with pytest.raises(InputError, match="is a run's own checkpoint"):
+        zoo.save_checkpoint(model, trained, "parity")
+    assert everything(trained) == before

@@ -90,7 +90,10 @@ def last_states(
     if not isinstance(model, RecurrentNetwork):
         return bits, activity_of(model, bits)[-1:]
     initial = model.start_state(batch_size, generator)
-    return bits, model(bits.expand(len(initial), -1, -1).to(model.b), initial)
+    last = model(bits.expand(len(initial), -1, -1).to(model.b), initial)
+    if not last.isfinite().all():
+        raise InputError("the activity of this network grows beyond all bounds")
+    return bits, last
 
 
 def activity_of(network: Network, bits: Tensor) -> Tensor:

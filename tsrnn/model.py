@@ -259,7 +259,10 @@ class RecurrentNetwork(nn.Module):
         """What each unit of one network does after each of bits (T, B): (T, B, H). See `Network`."""
         initial = self.start_state(bits.shape[1], torch.Generator().manual_seed(0))
         blocks = self.blocks(bits[None].to(self.b), initial)
-        return torch.cat([block[:, 0].clone() for block in blocks])
+        activity = torch.cat([block[:, 0].clone() for block in blocks])
+        if not activity.isfinite().all():
+            raise InputError("the activity of this network grows beyond all bounds")
+        return activity
 
     @torch.no_grad()
     def answers(self, s: Tensor, initial: Tensor, n: int) -> Tensor:

@@ -365,7 +365,7 @@ def finish_epoch(
     if run.history[-1]["promoted"]:
         promote(run, zoo.as_kept(model), accuracy, bar)
     else:
-        zoo.save_checkpoint(model, run.folder, run.config.task, UNSOLVED, epoch=run.epoch)
+        zoo.save_checkpoint(model, run.folder, run.config.task, UNSOLVED, replace=True, epoch=run.epoch)
     # after what was measured, so that no reader finds an N that is solved and nothing about it
     write_table(run.folder / "history.csv", pd.DataFrame(run.history))
     if run.history[-1]["promoted"]:
@@ -389,7 +389,7 @@ def promote(run: Run, model: RecurrentNetwork, accuracy: dict[int, float], bar: 
     before = sorted(set(run.promotions["N_max"])) if len(run.promotions) else []
     run.promotions = pd.concat([run.promotions, rows[PROMOTION_COLUMNS]], ignore_index=True)
     save_promotions(run.folder, run.promotions)
-    saved = zoo.save_checkpoint(model, run.folder, run.config.task)
+    saved = zoo.save_checkpoint(model, run.folder, run.config.task, replace=True)
     if before:
         # the one before was the last until now: keep it only if it passed a milestone, or is to be measured
         earlier = before[-2] if len(before) > 1 else 0

@@ -62,7 +62,12 @@ HALVES = ("W", "head_weight", "head_bias")
 
 @check_kinds
 def save_checkpoint(
-    model: RecurrentNetwork, folder: str | Path, task: str, name: str | None = None, **notes: int
+    model: RecurrentNetwork,
+    folder: str | Path,
+    task: str,
+    name: str | None = None,
+    replace: bool = False,
+    **notes: int,
 ) -> Path:
     """Write one network (K = 1), with the heads in `model.heads` only, and note its checksum.
 
@@ -70,6 +75,7 @@ def save_checkpoint(
         model, task: the network, and what it was trained for.
         folder: where to put it; made if it is not there.
         name: of the file; default by the N that it was trained on.
+        replace: whether it may take the place of a checkpoint of a run.
         notes: what else to write of it (see `checkpoint_epoch`).
 
     Returns:
@@ -77,7 +83,7 @@ def save_checkpoint(
 
     Raises:
         InputError: not one network, without heads, of another task; a value that is not finite in half
-            precision; a name that leads elsewhere.
+            precision; a name that leads elsewhere; a run's own checkpoint is there.
     """
     heads, _ = heads_of(model), choice("task", task, [model.task] if model.task else tasks.TASKS)
     ns, kept = [int(n) for n in heads], [int(head) for head in heads.values()]
@@ -109,6 +115,8 @@ def save_checkpoint(
         {k: v.contiguous() for k, v in tensors.items()}, metadata={"tsrnn": json.dumps(about)}
     )
     path = make_folder(Path(folder)) / (name or checkpoint_name(min(ns), max(ns)) + ".safetensors")
+    if not replace and is_saved(path) and is_there(path.with_name("config.json")):
+        raise InputError(f"{path} is a run's own checkpoint: choose another folder, or give replace=True")
     write(path, content)
     return path
 
