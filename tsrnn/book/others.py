@@ -193,10 +193,13 @@ def slower_in_words(table: pd.DataFrame) -> str:
     >>> of = pd.DataFrame({"model": ["GRU", "GRU", "tanh", "tanh"], "curriculum": [*KINDS, *KINDS], "N": 9})
     >>> slower_in_words(of.assign(value=[5, 9, 8, 6]))
     'With many heads 1 of 2 models take fewer epochs; more: tanh (8 against 6, N = 9)'
-    >>> slower_in_words(of.assign(value=[5, 9, 6, 6])[:2])
-    'With many heads 1 of 1 models take fewer epochs'
+    >>> slower_in_words(of.assign(value=[5, 9, 6, 6])[:2]), slower_in_words(of[:0])
+    ('With many heads 1 of 1 models take fewer epochs', 'There is no other model with networks of both kinds')
     """
-    by = table[table["model"] != "standard"].set_index(["model", "N", "curriculum"])["value"].unstack()
+    rows = table[table["model"] != "standard"]
+    if rows.empty:
+        return "There is no other model with networks of both kinds"
+    by = rows.set_index(["model", "N", "curriculum"])["value"].unstack()
     fewer = by[KINDS[0]] < by[KINDS[1]]
     said = f"With many heads {fewer.sum()} of {len(fewer)} models take fewer epochs"
     others = [
