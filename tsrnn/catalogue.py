@@ -1,6 +1,5 @@
 """The trained networks by name: list them, find one, load it."""
 
-import reprlib
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,20 +46,13 @@ def list_models(
     return table[table["solved N"] >= min_n].reset_index(drop=True)
 
 
-def given(network: str | Path) -> Path:
-    """The name or path of a network, as a path. Raises InputError if it is something else."""
-    if not isinstance(network, str | Path):
-        raise InputError(f"network = {reprlib.repr(network)}: give its name or path")
-    return Path(network)
-
-
 @check_kinds
 def find(network: str | Path, base_path: str | Path | None = None) -> Path:
     """The folder of a network, by its name in `base_path` or by its path.
 
     Raises InputError if there is none; the message says what there is.
     """
-    path = given(network)
+    path = Path(network)
     base = base_of(base_path)
     there = {folder.name: folder for folder in network_folders(base)}
     if str(network) in there:
@@ -79,7 +71,7 @@ def find_checkpoint(network: str | Path, n: int | None = None, base_path: str | 
 
     `network` is a name or a path, as in `find`, or the path of a checkpoint. InputError if there is none.
     """
-    path = given(network)
+    path = Path(network)
     if n is None and CHECKPOINT.fullmatch(path.name) and path.is_file():
         return path
     folder = find(network, base_path)

@@ -122,9 +122,9 @@ class TrainConfig:
                 f"max N = {self.max_n}: this {self.curriculum} curriculum starts with N = {first.n_max} "
                 f"and has heads up to N = {first.largest_n}; choose {first.n_max} to {first.largest_n}"
             )
-        if len(self.folder()) > LONGEST_NAME:
+        if len(name := self.folder()) > LONGEST_NAME:
             raise InputError(
-                f"the name of its folder, {self.folder()[:60]}..., would have {len(self.folder())} letters: "
+                f"the name of its folder, {name[:60]}..., would have {len(name)} letters: "
                 f"choose fewer k, or a shorter name of the task, for {LONGEST_NAME} at the most"
             )
         if 0 < self.measure_steps < SHORTEST_SIMULATION:

@@ -18,6 +18,7 @@ from tsrnn.model import (
     Network,
     RecurrentNetwork,
     as_plain,
+    check_activity,
     check_finite,
     check_heads,
     check_one,
@@ -91,8 +92,7 @@ def last_states(
         return bits, activity_of(model, bits)[-1:]
     initial = model.start_state(batch_size, generator)
     last = model(bits.expand(len(initial), -1, -1).to(model.b), initial)
-    if not last.isfinite().all():
-        raise InputError("the activity of this network grows beyond all bounds")
+    check_activity(last)
     return bits, last
 
 

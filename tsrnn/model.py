@@ -260,8 +260,7 @@ class RecurrentNetwork(nn.Module):
         initial = self.start_state(bits.shape[1], torch.Generator().manual_seed(0))
         blocks = self.blocks(bits[None].to(self.b), initial)
         activity = torch.cat([block[:, 0].clone() for block in blocks])
-        if not activity.isfinite().all():
-            raise InputError("the activity of this network grows beyond all bounds")
+        check_activity(activity)
         return activity
 
     @torch.no_grad()
@@ -498,6 +497,12 @@ def check_one(model: Network) -> None:
         if model.shape[0] != 1:
             raise InputError(f"{model.shape[0]} networks: choose one, model.select([k])")
         check_finite(model)
+
+
+def check_activity(activity: Tensor) -> None:
+    """Raise InputError if the activity of a network is NaN or infinite."""
+    if not activity.isfinite().all():
+        raise InputError("the activity of this network grows beyond all bounds")
 
 
 def check_finite(model: RecurrentNetwork) -> None:

@@ -19,7 +19,7 @@ from tsrnn.names import largest_n
 from tsrnn.progress import progress_bar
 from tsrnn.runs import Run, begin, records
 from tsrnn.schemas import RETRAINING
-from tsrnn.training import assemble, test_accuracy, train_step
+from tsrnn.training import assemble, diverged, test_accuracy, train_step
 
 FILE = "retraining.parquet"
 SETTINGS = ("optimiser", "learning_rate", "momentum", "clip", "batch_size", "steps", "test_batches")
@@ -77,7 +77,7 @@ def retrain(
             for batch in draw_batches([run], config.steps if epoch else 0, device):
                 train_step(network, optimiser, batch, config.clip)
                 bar.update()
-            if not all(p.isfinite().all() for p in network.parameters()):
+            if diverged(network.parameters()):
                 raise WorkError(
                     f"retraining on N = {config.first_n} diverged in epoch {epoch}: lower the rate"
                 )

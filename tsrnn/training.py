@@ -11,7 +11,7 @@ by its own gradient norm and promoted by its own accuracy, exactly as alone.
 import math
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
@@ -77,10 +77,10 @@ def train(
         InputError: before any work, if a folder holds a different run, is in use or cannot be written,
             or there is no such device.
     """
-    base, begin = zoo.base_of(base_path), None if start is None else Path(start)
-    if begin is not None and config.start_from is None:
-        config = replace(config, start_from=f"{begin.absolute().parent.name}/{begin.name}")
-    return train_together(counted_up(config, runs), base, device, progress, begin)
+    base, first = zoo.base_of(base_path), None if start is None else Path(start)
+    if first is not None and config.start_from is None:
+        config = replace(config, start_from=f"{first.absolute().parent.name}/{first.name}")
+    return train_together(counted_up(config, runs), base, device, progress, first)
 
 
 def counted_up(config: TrainConfig, runs: int) -> list[TrainConfig]:
@@ -301,7 +301,7 @@ def train_and_test(
     accuracies = test_accuracy(model, runs, device, bar)
     for k, run in enumerate(runs):
         run.parameters = {name: p.detach()[k].cpu().clone() for name, p in model.named_parameters()}
-        if not all(p.isfinite().all() for p in run.parameters.values()):
+        if diverged(run.parameters.values()):
             raise WorkError(
                 f"{run.config.folder()} diverged in epoch {run.epoch + 1}, which is not saved: lower the "
                 "learning rate, or the clip"
@@ -316,6 +316,11 @@ def train_and_test(
         }
         run.epoch += 1
     return [total / config.steps for total in loss.tolist()], accuracies
+
+
+def diverged(parameters: Iterable[Tensor]) -> bool:
+    """Whether training has left values that are not finite."""
+    return not all(p.isfinite().all() for p in parameters)
 
 
 def as_model(run: Run) -> RecurrentNetwork:
