@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ import tsrnn
 from tsrnn import recurrence, zoo
 from tsrnn.cli import app, main
 from tsrnn.files import remove, write, write_table
+from tsrnn.training import train
 
 
 def refused(capsys, monkeypatch, *arguments: str) -> str:
@@ -99,7 +101,7 @@ def test_a_path_that_cannot_be_written_is_refused(capsys, monkeypatch, tmp_path)
 
 def test_a_missing_checkpoint_is_refused(capsys, monkeypatch, tmp_path):
     error = refused(capsys, monkeypatch, "evaluate", "-n", "3", "-b", str(tmp_path))
-    assert "no checkpoint in" in error and error.count("\n") == 1
+    assert "no network" in error and "networks there: none" in error and error.count("\n") == 1
 
 
 def test_published_flags_arrive_and_a_drawn_seed_is_recorded(tmp_path, command):
@@ -149,6 +151,15 @@ def test_networks_are_listed_measured_and_verified(tmp_path, command):
     assert f"{name}: complete" in command("analyse", *base)[1]
     code, _, errors = command("zoo", "verify", "single_dms_network_1", *base)
     assert code == 2 and f"networks there: {name}" in errors
+
+
+def test_a_checkpoint_of_any_curriculum_is_found_by_its_largest_n(small, tmp_path, command):
+    sliding = replace(small, curriculum="sliding", init_heads=3, forget_heads=2)
+    train(sliding, base_path=tmp_path, progress=False)
+    for n_max in ((), ("--n-max", 6)):
+        words = ("evaluate", "-c", "sliding_3_2", "--variant", "neurons20", *n_max, "--batches", 1)
+        code, said, errors = command(*words, "-b", tmp_path)
+        assert code == 0 and said.split()[3::3] == ["4", "5", "6"], errors
 
 
 def test_the_list_is_narrow_and_all_is_in_json(trained, command):
@@ -253,6 +264,9 @@ def test_of_all_networks_those_that_are_damaged_are_named_and_left_out(trained, 
         and f"{trained.name}: it keeps no checkpoint" in said
         and f"left out: {checkpoint} was changed" in errors
     )
+    (trained / "promotions.parquet").write_bytes(b"")
+    code, _, errors = command("analyse", *base)
+    assert (code, errors.count("left out: ")) == (1, 2)  # all of them, and each is told
 
 
 def test_a_network_that_is_named_twice_is_written_once_and_through_a_link(trained, command, tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 
 from tsrnn import InputError
-from tsrnn.curriculum import CURRICULA, start
+from tsrnn.curriculum import CURRICULA, is_over, kept_ns, start
 
 
 def stages(kind, count, **values):
@@ -40,6 +40,20 @@ def test_sliding_drops_the_oldest_and_adds_as_many():
         ([2, 3, 4, 5], [0, 1, 2, 3]),
         ([4, 5, 6, 7], [2, 3, 4, 5]),
     ]
+
+
+@pytest.mark.parametrize("max_n", [8, 9, 10, None])
+@pytest.mark.parametrize("add", [1, 2, 3])
+def test_what_a_run_keeps_is_what_it_solves(add, max_n):
+    """The N of its checkpoints, foreseen, against a run that solves all that comes until it is over."""
+    first, history = start("cumulative", add_heads=add), []
+    now = first
+    while not is_over(first, history, max_n, 1000, 100):
+        row = {"epoch": len(history) + 1, "N_min": now.n_min, "N_max": now.n_max, "promoted": True}
+        history, now = [*history, row], now.next() or now
+    kept = kept_ns(first, max_n)
+    assert kept[-1] == history[-1]["N_max"] and set(kept) <= {row["N_max"] for row in history}
+    assert max_n is None or kept[-1] <= max_n
 
 
 def test_no_curriculum_is_one_stage():

@@ -337,3 +337,9 @@ def test_a_kill_while_one_file_takes_the_place_of_another_leaves_one_of_them(fol
         with killed_before_write(writes, monkeypatch), pytest.raises(KeyboardInterrupt):
             write(path, b"another")
         assert files.read(path) == (b"another" if writes > 1 else before) and files.is_saved(path)
+    for content in (b"a", b"b", b"c", b"d"):  # however often that happens, it can be read
+        with killed_before_write(1, monkeypatch), pytest.raises(KeyboardInterrupt):
+            write(path, content)
+        assert files.read(path) == b"another" and len(files.read_checksums(folder)[path.name]) == 2
+    write(path, b"d")
+    assert files.read(path) == b"d" and len(files.read_checksums(folder)[path.name]) == 1

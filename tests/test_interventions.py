@@ -169,3 +169,6 @@ def test_epsilon_half_is_where_the_curve_crosses():
     assert epsilon_half(curve) == pytest.approx(0.1)
     assert epsilon_half(curve[curve < 0.45]) == pytest.approx(epsilons[curve < 0.45][0])  # half at once
     assert np.isnan(epsilon_half(curve[curve > 0.55]))  # not yet
+    undamaged = pd.concat([pd.Series([1.0], [0.0]), curve])
+    assert epsilon_half(undamaged) == epsilon_half(curve)
+    assert epsilon_half(pd.Series([1.0, 0.2], [0.0, 0.1])) == 0.1

@@ -47,7 +47,6 @@ CALLS = [
     (zoo.load_checkpoint, {"path": PATH}),
     (zoo.load_published, {"path": PATH}),
     (zoo.checkpoints, {"folder": PATH}),
-    (zoo.last_checkpoint, {"folder": PATH}),
     (zoo.index, {"base_path": PATH}),
     (zoo.gather, {"networks": pd.DataFrame({"network": []}), "base": PATH, "name": "history"}),
     (zoo.kept, {"networks": pd.DataFrame({"network": []}), "base": PATH}),

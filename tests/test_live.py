@@ -63,7 +63,7 @@ def test_published_numbers_stand_beside(script):
 
 def test_a_zoo_without_both_kinds_gives_a_page_without_networks(tmp_path, capsys):
     assert read(live.write_script(tmp_path / "networks.js", tmp_path)) == {}
-    assert "no networks" in capsys.readouterr().out
+    assert "no N that both" in capsys.readouterr().out
 
 
 def test_only_standard_networks_of_the_same_n_are_shown(tmp_path):

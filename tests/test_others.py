@@ -52,6 +52,10 @@ def test_what_is_said_follows_the_numbers():
     assert "none of them got to N = 11 sooner" in said["found_speed"]
     alone = others.curricula_in_words(steps(**{"multi-head": [5], "single-head": [6]}), ended())
     assert alone["found_speed"].startswith("There are no networks of other curricula")
+    for kinds in ({"multi-head": [5], "sliding": [6]}, {"sliding": [5], "ten heads at once": [6]}):
+        apart = steps(**kinds)
+        apart.loc[apart.index[0], "N"] += 10 * ("multi-head" in kinds)  # no N that both solved
+        assert others.curricula_in_words(apart, ended())["first"] == alone["first"]
 
 
 @pytest.mark.parametrize(

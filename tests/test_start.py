@@ -92,7 +92,7 @@ def test_the_figure_has_a_line_for_each_network_and_goes_without_any_ladder(tmp_
     nets.__dict__["promotions"] = pd.DataFrame(rows, columns=columns)
     (tmp_path / "empty").mkdir()
     fig = start.figure(nets, mechanisms.measured(tmp_path / "empty"))
-    lines = [line.get_xydata() for line in fig.axes[0].lines if len(line.get_xydata()) == 3]
+    lines = [line.get_xydata() for line in fig.axes[0].lines if line.get_linestyle() == "-"]
     assert len(lines) == 4
     assert np.allclose(lines[1], [[n, 1 + n / 10 + 1] for n in (2, 3, 4)])
     plt.close(fig)

@@ -105,6 +105,10 @@ def test_answers_that_cannot_be_given_are_refused():
         two.select([1]).answer([0, 1, 1], 4)
     with pytest.raises(InputError, match="no head for N = "):
         two.select([1]).answer([0, 1, 1], 3)
+    one = two.select([1])
+    one.W.data *= 1e30
+    with pytest.raises(InputError, match="grows beyond all bounds"):
+        one.answer([0, 1] * 9, 4)
 
 
 @pytest.mark.parametrize(("nonlinearity", "bias"), [("tanh", True), ("relu", False)])

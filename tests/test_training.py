@@ -19,7 +19,15 @@ from tsrnn.config import TrainConfig
 from tsrnn.files import write
 from tsrnn.folders import hold
 from tsrnn.runs import begin, load_state, open_run, states_on_disk
-from tsrnn.training import as_model, assemble, train, train_and_test, train_step, train_together
+from tsrnn.training import (
+    as_model,
+    assemble,
+    check_start,
+    train,
+    train_and_test,
+    train_step,
+    train_together,
+)
 
 
 @pytest.mark.parametrize("kind", ["cumulative", "single"])
@@ -294,7 +302,7 @@ def test_an_unsolved_network_goes_on_from_its_last_epoch(small, tmp_path):
     assert not (folder / "unsolved.safetensors").exists()
 
 
-def test_a_new_network_begins_from_a_checkpoint(small, tmp_path):
+def test_a_new_network_begins_from_a_checkpoint(small, tmp_path, monkeypatch):
     """Of tsrnn or of the authors' code, if it is of the same architecture and curriculum."""
     [folder] = train(small, base_path=tmp_path, progress=False)
     start = folder / "rnn_N2_N5.safetensors"
@@ -308,6 +316,8 @@ def test_a_new_network_begins_from_a_checkpoint(small, tmp_path):
     published = tmp_path / "rnn_N2_N4"
     torch.save({"state_dict": published_state(20)}, published)
     random = replace(config, measure_steps=0)  # its activity explodes
+    monkeypatch.chdir(tmp_path)
+    check_start(random, Path(published.name))
     [new] = train(random, base_path=tmp_path / "published", progress=False, start=published)
     assert pd.read_csv(new / "history.csv")["N_max"].tolist() == [5, 6]
 

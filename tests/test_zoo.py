@@ -17,7 +17,7 @@ from conftest import REFERENCE, published_state, small_config
 from safetensors.torch import load_file, save_file
 
 from tsrnn import InputError, zoo
-from tsrnn.book import toy
+from tsrnn.book.effects import standard
 from tsrnn.config import networks_of
 from tsrnn.evaluation import accuracy, verify
 from tsrnn.files import CHECKSUMS, write, write_checksums, write_table
@@ -249,7 +249,7 @@ def test_a_young_run_and_a_stray_folder_hide_nothing(trained, command):
     (trained.parent / "some_network_1").mkdir()
     index = zoo.index(trained.parent)
     assert index[["solved N", "epochs"]].values.tolist() == [[6, 5], [0, 0]]
-    assert toy.standard(trained.parent, "parity", "neurons20")["number"].tolist() == [1]
+    assert standard(trained.parent, "parity", "neurons20")["number"].tolist() == [1]
     for words in ("zoo", "zoo verify", f"analyse {young.folder()}"):
         code, said, _ = command(*words.split(), "-b", trained.parent)
         assert code == 0 and young.folder() in said

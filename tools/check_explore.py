@@ -16,8 +16,10 @@ from look import FLAGS, SITE, expect, open_figures
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tsrnn import tasks, zoo
+from tsrnn.book.effects import standard
 from tsrnn.book.live import KINDS
 from tsrnn.command import run_one
+from tsrnn.names import NAMES
 
 MOST_BYTES = 1_000_000
 CELLS = 8
@@ -32,7 +34,6 @@ ANSWERS = """([key, bits, flip]) => {
     return machine.answers(cells);
   });
 }"""
-NAMES = {"multi": "Multi-head", "single": "Single-head"}
 
 
 def open_page(browser: Browser, name: str, **settings: Any) -> tuple[Page, list[str]]:
@@ -154,17 +155,15 @@ def wiring(browser: Browser) -> list[str]:
 # ---------------------------------------------------------------- sliders
 
 
-def networks() -> pd.DataFrame:
-    index = zoo.index()
-    return index[
-        (index["task"] == "parity") & (index["variant"] == "") & index["curriculum"].isin(KINDS.values())
-    ]
+def of_networks(table: str) -> pd.DataFrame:
+    base = zoo.default_base_path()
+    return zoo.gather(standard(base, "parity"), base, table)
 
 
 def epsilon(page: Page) -> list[str]:
     """At every ε of W and τ, and every N: the mean of the robustness table, in words; then by keyboard."""
     failures, compared = [], 0
-    damage = zoo.gather(networks(), zoo.default_base_path(), "robustness")
+    damage = of_networks("robustness")
     figure = page.locator('[data-figure="epsilon"]')
     for button in figure.locator("[data-n]").all():
         button.click()
@@ -179,7 +178,7 @@ def epsilon(page: Page) -> list[str]:
                 for name, kind in KINDS.items():
                     here = rows[(rows["epsilon"] == e) & (rows["curriculum"] == kind)]
                     means = here.groupby("number")["relative_accuracy"].mean()
-                    words = re.search(rf"{NAMES[name].lower()}, (−?\d+)\s%.*?(\d+) networks?", said)
+                    words = re.search(rf"{NAMES[kind]}, (−?\d+)\s%.*?(\d+) networks?", said)
                     fine = words is not None and int(words[2]) == len(means)
                     value = int(words[1].replace("−", "-")) if words else 0
                     fine = fine and abs(value - 100 * means.mean()) <= 0.51
@@ -195,7 +194,7 @@ def epsilon(page: Page) -> list[str]:
 def training(page: Page) -> list[str]:
     """At every N: the means of the tables; the histograms' bars; then it plays."""
     failures, compared = [], 0
-    promotions = zoo.gather(networks(), zoo.default_base_path(), "promotions")
+    promotions = of_networks("promotions")
     figure = page.locator('[data-figure="training"]')
     slider = figure.locator("input")
     slider.press("Home")

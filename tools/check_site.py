@@ -58,6 +58,11 @@ class Page(HTMLParser):
         return [values for name, values in self.tags if name == tag]
 
 
+def table_of_contents() -> dict[str, Any]:
+    """What _toc.yml holds."""
+    return dict(yaml.safe_load((TOP / "_toc.yml").read_text(encoding="utf8")))
+
+
 def pages_in_toc(entry: dict[str, Any]) -> list[str]:
     """The files of a table of contents, first to last."""
     own = [entry[key] for key in ("root", "file") if key in entry]
@@ -67,8 +72,8 @@ def pages_in_toc(entry: dict[str, Any]) -> list[str]:
 
 def check_pages(pages: dict[Path, Page], site: Path) -> list[str]:
     """One page for each file in the table of contents, and no other."""
-    toc = yaml.safe_load((TOP / "_toc.yml").read_text(encoding="utf8"))
-    expected = {str(Path(name).with_suffix("")) + ".html" for name in pages_in_toc(toc)} | EXTRA
+    names = pages_in_toc(table_of_contents())
+    expected = {str(Path(name).with_suffix("")) + ".html" for name in names} | EXTRA
     found = {path.relative_to(site).as_posix() for path in pages}
     print(f"{len(expected - EXTRA)} pages in _toc.yml, {len(found - EXTRA)} in the site")
     missing = [f"{name}: in _toc.yml, not in the site" for name in sorted(expected - found)]

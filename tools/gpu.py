@@ -260,7 +260,7 @@ def new_files(folder: Path, base: Path) -> list[Path]:
     here = read_checksums(folder)
     there = read_checksums(base / folder.name) if (base / folder.name).exists() else {}
     new = sorted(name for name, digest in here.items() if there.get(name) != digest)
-    return [folder / name for name in [*new, "SHA256SUMS"]] if "history.csv" in new else []
+    return [folder / name for name in [*new, CHECKSUMS]] if "history.csv" in new else []
 
 
 def bytes_of(files: list[Path]) -> int:

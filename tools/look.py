@@ -6,8 +6,9 @@ Fails on anything that a reader would see as broken; screenshots are left in _bu
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import product
@@ -15,8 +16,7 @@ from pathlib import Path
 from shutil import which
 from typing import Any, Literal
 
-import yaml
-from check_site import TOP, pages_in_toc
+from check_site import TOP, pages_in_toc, table_of_contents
 from playwright.sync_api import Browser, Page, Request, Route, TimeoutError, sync_playwright
 
 from tsrnn.command import run_one
@@ -56,6 +56,15 @@ class Server(ThreadingHTTPServer):
 
     def handle_error(self, *_: Any) -> None:
         pass
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """Serve the files of a folder, and nothing else of this machine, to itself; gives the address."""
+    server = Server(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
 
 
 def listen(page: Page, host: str) -> list[str]:
@@ -145,16 +154,11 @@ def look_at(names: Sequence[str], host: str, also: bool) -> tuple[list[str], int
 
 def main() -> None:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    server = Server(("127.0.0.1", 0), partial(Quiet, directory=str(SITE)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    host = f"http://127.0.0.1:{server.server_port}"
-    names = pages_in_toc(yaml.safe_load((TOP / "_toc.yml").read_text(encoding="utf8")))
-    cores = os.cpu_count() or 1
-    with ThreadPoolExecutor(cores) as pool:
+    names, cores = pages_in_toc(table_of_contents()), os.cpu_count() or 1
+    with serving(SITE) as host, ThreadPoolExecutor(cores) as pool:
         parts = [(names[i::cores], host, i == 0) for i in range(cores)]
         looked = list(pool.map(look_at, *zip(*parts, strict=True)))
     failures = [failure for broken, _ in looked for failure in broken]
-    server.shutdown()
     looks = len(names) * len(THEMES) * len(WIDTHS)
     print(f"{looks} looks at {len(names)} pages, {sum(n for _, n in looked)} equations")
     print(f"pictures in {SCREENSHOTS.relative_to(TOP)}")

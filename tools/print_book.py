@@ -1,14 +1,10 @@
 """Print the book, built as a single page, to _build/book.pdf in headless chromium (`make pdf`)."""
 
 import sys
-import threading
-from functools import partial
-from http.server import ThreadingHTTPServer
 from shutil import copyfile, which
 
-import yaml
-from check_site import TOP
-from look import BROKEN, FLAGS, MATHS_READY, Quiet, listen
+from check_site import TOP, table_of_contents
+from look import BROKEN, FLAGS, MATHS_READY, listen, serving
 from playwright.sync_api import sync_playwright
 
 from tsrnn.command import run_one
@@ -27,12 +23,8 @@ FOOTER = """<div style="font: 8pt sans-serif; color: #777; width: 100%; text-ali
 
 def main() -> None:
     # Sphinx puts the page where its first document is, with addresses as from the top
-    root = yaml.safe_load((TOP / "_toc.yml").read_text(encoding="utf8"))["root"]
-    copyfile(ONE_PAGE / f"{root}.html", ONE_PAGE / "index.html")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(ONE_PAGE)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    host = f"http://127.0.0.1:{server.server_port}"
-    with sync_playwright() as playwright:
+    copyfile(ONE_PAGE / f"{table_of_contents()['root']}.html", ONE_PAGE / "index.html")
+    with serving(ONE_PAGE) as host, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=which("chromium"), args=FLAGS)
         page = browser.new_page(color_scheme="light", viewport={"width": 1000, "height": 1400})
         failures = listen(page, host)
@@ -56,7 +48,6 @@ def main() -> None:
             tagged=True,
         )
         browser.close()
-    server.shutdown()
     print(f"{PDF.relative_to(TOP)}: {equations} equations, {figures} figures, {PDF.stat().st_size >> 10} KiB")
     if failures:
         sys.exit("\n".join(failures))

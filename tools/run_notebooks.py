@@ -15,12 +15,11 @@ import nbformat
 import papermill
 import typer
 from nbstripout import strip_output
-from sweep import sweep
+from sweep import TOP, sweep
 
 from tsrnn.command import run_one
 from tsrnn.files import write_atomically
 
-TOP = Path(__file__).parents[1]
 OUT = TOP / "_build" / "quick"
 
 # After a chapter's first figure numbers are results, and a result is computed and glued, never typed. What is

@@ -10,9 +10,10 @@ import pandas as pd
 import tsrnn
 from tsrnn import InputError, zoo
 from tsrnn.analysis.simulate import Protocol
-from tsrnn.config import TrainConfig
+from tsrnn.config import PROTOCOLS, TrainConfig
 from tsrnn.files import read_json
 from tsrnn.kinds import check_kinds
+from tsrnn.model import Architecture
 from tsrnn.names import NAMES, largest_n
 from tsrnn.runs import records
 
@@ -96,8 +97,10 @@ def how_measured(config: TrainConfig) -> str:
 
 def as_text(found: dict[str, Any]) -> str:
     """A card for a terminal, at most 100 columns wide. Of the settings, those that are not the default."""
-    defaults, training = asdict(TrainConfig()), found["training"]
-    settings = {k: v for k, v in found["settings"].items() if v != defaults[k] or k in ("task", "seed")}
+    given, training = found["settings"], found["training"]
+    gated = Architecture(model=given["model"], k=given["k"]).gated
+    defaults = asdict(TrainConfig()) | PROTOCOLS[gated, given["protocol"]]
+    settings = {k: v for k, v in given.items() if v != defaults[k] or k in ("task", "seed")}
     lines = [
         found["network"],
         found["what"],

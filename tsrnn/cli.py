@@ -18,7 +18,7 @@ import tsrnn
 from tsrnn import InputError
 from tsrnn.command import Stopped, path_of, run
 from tsrnn.inputs import choice, integer
-from tsrnn.names import base_of
+from tsrnn.names import base_of, place_of
 
 if TYPE_CHECKING:
     from tsrnn.config import TrainConfig
@@ -222,7 +222,7 @@ def train(
         "max_epochs": max_epochs,
         "patience": patience,
         "precision": precision,
-        "start_from": f"{start.absolute().parent.name}/{start.name}" if start else None,
+        "start_from": place_of(start) if start else None,
     }
     config = TrainConfig(
         **values,
@@ -315,11 +315,10 @@ def evaluate(
             raise InputError(f"{name[:100]!r} is not the name of a network's folder")
         if n_max is None and n_min is not None:
             raise InputError(f"n-min = {n_min}: give --n-max as well, the largest N of the checkpoint")
-        if n_max is None:
-            n_min, n_max = zoo.last_checkpoint(base / name)
-        elif n_min is None:
-            n_min = n_max if curriculum_type.startswith("single") else 2
-        model = zoo.load_model(curriculum_type, task, network_number, n_min, n_max, base, variant)
+        if n_min is None or n_max is None:
+            model = catalogue.load(base / name, n_max, base)
+        else:
+            model = zoo.load_model(curriculum_type, task, network_number, n_min, n_max, base, variant)
     table = evaluation.accuracy(model, task, batches=batches, seed=seed)
     typer.echo(
         table[["N", "accuracy", "sequences"]].to_string(index=False, formatters={"accuracy": "{:.2%}".format})
@@ -437,7 +436,7 @@ def analyse(
             added = probes.add_missing(folder)
         except InputError as error:
             errors.append(error)
-            if len(errors) == len(folders):
+            if len(folders) == 1:
                 raise
             continue  # the others are measured all the same
         complete = "complete" if zoo.checkpoints(folder) else "it keeps no checkpoint yet: nothing to measure"

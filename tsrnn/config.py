@@ -10,7 +10,7 @@ import torch
 from tsrnn import InputError, names, tasks
 from tsrnn import curriculum as curricula
 from tsrnn.inputs import LARGEST_N, LARGEST_SEED, check_fields, choice, integer, integers
-from tsrnn.model import Architecture, check_device_name
+from tsrnn.model import Architecture, Model, TrainedAs, check_device_name
 from tsrnn.optimisers import MEMORY
 
 LIMITS: dict[str, tuple[float, float]] = {
@@ -72,10 +72,10 @@ class TrainConfig:
     add_heads: int = 1
     forget_heads: int = 1
     neurons: int = 500
-    model: Literal["default", "mod", "continuous", "lstm", "gru"] = "default"
+    model: Model = "default"
     activation: str = "leakyrelu"
     tau: float | None = None
-    protocol: Literal["published", "matched"] = "published"  # of an lstm or gru: see `PROTOCOLS`
+    protocol: TrainedAs = "published"  # of an lstm or gru: see `PROTOCOLS`
     k: tuple[int, ...] = ()  # of a continuous network: the steps that a bit is held, in turn
     max_n: int | None = None  # stop when this N is solved; None: as far as there are heads
     max_epochs: int = OF_PROTOCOL

@@ -57,11 +57,12 @@ class Curriculum:
         """The name in folder names, such as `cumulative` or `sliding_10_5`."""
         return f"sliding_{self.init_heads}_{self.forget_heads}" if self.kind == "sliding" else self.kind
 
-    def next(self) -> "Curriculum | None":
-        """What is trained after a success; None if there is nothing more, or no head left for it."""
+    def next(self, max_n: int | None = None) -> "Curriculum | None":
+        """What is trained after a success; None if there is nothing more, or no head left, up to `max_n`."""
         dropped, added = CURRICULA[self.kind](self)
         after = replace(self, n_min=self.n_min + dropped, n_max=self.n_max + added)
-        return after if added and after.n_max <= self.largest_n else None
+        last = self.largest_n if max_n is None else min(max_n, self.largest_n)
+        return after if added and after.n_max <= last else None
 
 
 # How many of the N that are trained now a success drops, from the smallest on, and how many it adds. One of a
@@ -112,10 +113,10 @@ def is_milestone(earlier: int, n: int) -> bool:
 
 def kept_ns(first: Curriculum, max_n: int | None) -> list[int]:
     """The largest N of each checkpoint that stays after a run: milestones, and the last."""
-    ns, now = [0, first.n_max], first.next()
-    while now is not None and (max_n is None or ns[-1] < max_n):
+    ns, now = [0, first.n_max], first.next(max_n)
+    while now is not None:
         ns.append(now.n_max)
-        now = now.next()
+        now = now.next(max_n)
     return [n for earlier, n in pairwise(ns) if is_milestone(earlier, n) or n == ns[-1]]
 
 
@@ -142,5 +143,5 @@ def is_over(
         return True
     if not solved:
         return False
-    after = replace(first, n_min=int(solved[-1]["N_min"]), n_max=int(solved[-1]["N_max"])).next()
-    return after is None or (max_n is not None and after.n_max > max_n)
+    now = replace(first, n_min=int(solved[-1]["N_min"]), n_max=int(solved[-1]["N_max"]))
+    return now.next(max_n) is None

@@ -96,8 +96,11 @@ def write(path: Path, content: bytes) -> None:
     file without its own. A new file has none until it is whole.
     """
     digest, known = hashlib.sha256(content).hexdigest(), read_checksums(path.parent)
-    if path.name in known:
-        write_checksums(path.parent, known | {path.name: (*known[path.name], digest)})
+    if before := known.get(path.name, ()):
+        if len(before) > 1:  # an earlier writer was killed: of the two, one is that of the file
+            now = hashlib.sha256(read_bytes(path)).hexdigest()
+            before = tuple(each for each in before if each == now) or before[:1]
+        write_checksums(path.parent, known | {path.name: (*before, digest)})
     write_atomically(path, content)
     write_checksums(path.parent, known | {path.name: (digest,)})
 

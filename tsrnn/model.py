@@ -19,7 +19,7 @@ import re
 import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, Self, runtime_checkable
+from typing import Any, Literal, Protocol, Self, get_args, runtime_checkable
 
 import numpy as np
 import torch
@@ -32,7 +32,9 @@ from tsrnn.kinds import check_kinds
 HEADS = 100
 INITIAL_STATE = 0.1
 LARGEST_K = 10_000
-MODELS = ("default", "mod", "continuous", "lstm", "gru")
+Model = Literal["default", "mod", "continuous", "lstm", "gru"]
+TrainedAs = Literal["published", "matched"]
+MODELS = get_args(Model)
 PUBLISHED_K = (7, 8, 9, 10)
 
 
@@ -47,17 +49,17 @@ class Architecture:
     """
 
     neurons: int = 500
-    model: Literal["default", "mod", "continuous", "lstm", "gru"] = "default"
+    model: Model = "default"
     activation: str = "leakyrelu"
     tau: float | None = None
-    protocol: Literal["published", "matched"] = "published"
+    protocol: TrainedAs = "published"
     k: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         check_fields(self, {"neurons": (1, 10_000)})
         choice("model", self.model, MODELS)
         choice("activation", self.activation, recurrence.ACTIVATIONS)
-        choice("protocol", self.protocol, ("published", "matched"))
+        choice("protocol", self.protocol, get_args(TrainedAs))
         if self.tau is not None:
             check_fields(self, {"tau": (1.0, 1e6)})
             if float(f"{self.tau:g}") != self.tau:  # in a folder's name there are so many digits
@@ -252,7 +254,8 @@ class RecurrentNetwork(nn.Module):
             raise InputError(f"{len(bits)} bits: N = {n} is asked for, so give {n} or more in each sequence")
         initial = self.start_state(bits.shape[1], torch.Generator().manual_seed(0))
         last = self(bits[None].to(self.b), initial)
-        return self.logits(last, slice(self.heads[n], self.heads[n] + 1))[0, 0].argmax(-1)
+        check_activity(last)
+        return self.logits(last, self.head(n))[0, 0].argmax(-1)
 
     @torch.no_grad()
     def states(self, bits: Tensor) -> Tensor:
@@ -266,13 +269,16 @@ class RecurrentNetwork(nn.Module):
     @torch.no_grad()
     def answers(self, s: Tensor, initial: Tensor, n: int) -> Tensor:
         """What the head for n answers after every bit of s (K, T, B), from a state on: 0 or 1, (K, T, B)."""
-        head = slice(self.heads[n], self.heads[n] + 1)
         found = []
         for block in self.blocks(s, initial):
             T, K, B, _ = block.shape
-            logits = self.logits(block.transpose(0, 1).flatten(1, 2), head)
+            logits = self.logits(block.transpose(0, 1).flatten(1, 2), self.head(n))
             found.append(logits[:, 0].argmax(-1).view(K, T, B))
         return torch.cat(found, 1)
+
+    def head(self, n: int) -> slice:
+        """Which heads `logits` is to read to answer for n."""
+        return slice(self.heads[n], self.heads[n] + 1)
 
     def logits(self, r: Tensor, heads: slice = slice(None)) -> Tensor:
         """Readout of the state r (K, B, H or more, of which the first H are read): (K, C, B, 2)."""

@@ -114,6 +114,11 @@ def largest_n(checkpoint: Path) -> int:
     return trained_on(checkpoint)[1]
 
 
+def place_of(checkpoint: Path) -> str:
+    """A checkpoint as config.json names the one that a run began with: folder/file."""
+    return f"{checkpoint.absolute().parent.name}/{checkpoint.name}"
+
+
 def those_like(name: str, base: Path) -> str:
     """For an error: the names of networks in a folder that are most like this one."""
     there = [folder.name for folder in network_folders(base)]

@@ -29,7 +29,7 @@ from tsrnn.inputs import LARGEST_N, check_fields
 from tsrnn.kinds import check_kinds
 from tsrnn.model import RecurrentNetwork, largest_head
 from tsrnn.progress import progress_bar
-from tsrnn.runs import PROMOTION_COLUMNS, records, save_promotions
+from tsrnn.runs import PROMOTION_COLUMNS, records, save_promotions, saved_promotions
 from tsrnn.schemas import TABLES
 
 
@@ -138,7 +138,7 @@ def add_promotion(
     folder: Path, model: RecurrentNetwork, task: str, steps: int, still_held: Callable[[], None]
 ) -> bool:
     """Add to the promotions what `measure` gives and they lack; whether they lacked anything."""
-    _, promotions = records(folder)
+    promotions = saved_promotions(folder)
     solved = promotions[promotions["N_max"] == largest_head(model)]
     if solved.empty:
         raise InputError(

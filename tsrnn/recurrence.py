@@ -89,11 +89,6 @@ class _Buffers:
 _buffers = _Buffers()
 
 
-def forget_buffers() -> None:
-    """Let go of all memory that is kept for the next batch."""
-    _buffers.free.clear()
-
-
 @cache
 def processor_flags() -> frozenset[str]:
     """What Linux says this processor can do; nothing elsewhere."""

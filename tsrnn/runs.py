@@ -202,7 +202,8 @@ def go_on(run: Run, epoch: int, checkpoint: Path) -> Run:
 
     Raises InputError unless the checkpoint is of the run's architecture and curriculum.
     """
-    config, own = run.config, checkpoint.parent == run.folder
+    # a run that was not opened, to see whether it can be, has no folder
+    config, own = run.config, checkpoint.parent == run.folder != Path()
     model = zoo.load_checkpoint(checkpoint, config) if own else zoo.load_any(checkpoint)
     ns, found = list(model.heads), dict(vars(model.architecture))
     # published ones do not tell whether it is fixed
@@ -218,8 +219,8 @@ def go_on(run: Run, epoch: int, checkpoint: Path) -> Run:
         part = slice(now.heads.start, now.heads.stop) if name.startswith("head_") else slice(None)
         run.parameters[name][part] = p.detach()[0]
     if checkpoint.name != UNSOLVED:
-        after = now.next()
-        if after is None or (config.max_n is not None and after.n_max > config.max_n):
+        after = now.next(config.max_n)
+        if after is None:
             raise InputError(
                 f"{checkpoint} has solved all that this run is to be trained on: nothing is left to do"
             )

@@ -37,7 +37,7 @@ from tsrnn.folders import check_count, check_folder, choosing, hold, is_done, is
 from tsrnn.gated import network_class
 from tsrnn.kinds import check_kinds
 from tsrnn.model import LeakyRNN, RecurrentNetwork, check_device
-from tsrnn.names import checkpoint_name
+from tsrnn.names import checkpoint_name, place_of
 from tsrnn.optimisers import MEMORY, OPTIMISERS
 from tsrnn.progress import Steps, progress_bar
 from tsrnn.recurrence import onednn_is_exact
@@ -79,7 +79,7 @@ def train(
     """
     base, first = zoo.base_of(base_path), None if start is None else Path(start)
     if first is not None and config.start_from is None:
-        config = replace(config, start_from=f"{first.absolute().parent.name}/{first.name}")
+        config = replace(config, start_from=place_of(first))
     return train_together(counted_up(config, runs), base, device, progress, first)
 
 
@@ -417,4 +417,6 @@ def device_name(device: str) -> str:
     """What computes: the GPU by name, or the CPU; there oneDNN where it can, which rounds differently."""
     if device.startswith("cuda"):
         return torch.cuda.get_device_name(device)
+    if device == "mps":
+        return "Apple GPU (mps)"
     return "cpu (oneDNN)" if onednn_is_exact() else "cpu"

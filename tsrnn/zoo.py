@@ -509,12 +509,3 @@ def kept(networks: pd.DataFrame, base: str | Path) -> pd.DataFrame:
         for path in checkpoints(Path(base) / row["network"])
     ]
     return pd.DataFrame(rows, columns=["curriculum", "number", "N", "path"])
-
-
-@check_kinds
-def last_checkpoint(folder: str | Path) -> tuple[int, int]:
-    """N_min and N_max of the checkpoint with the largest N. Raises InputError if there is none."""
-    there = checkpoints(folder) if Path(folder).is_dir() else []
-    if not there:
-        raise InputError(f"no checkpoint in {folder}")
-    return trained_on(there[-1])

@@ -192,6 +192,5 @@ def things(
 
 def answers(model: RecurrentNetwork, n: int, bits: Tensor, initial: Tensor) -> Tensor:
     """What one network answers for n in a state (1, B, S), then after each of bits (T, B): (T + 1, B)."""
-    head = slice(model.heads[n], model.heads[n] + 1)
-    now = model.logits(initial, head)[:, 0].argmax(-1)
+    now = model.logits(initial, model.head(n))[:, 0].argmax(-1)
     return torch.cat([now, model.answers(bits[None].to(model.b), initial, n)[0]]).cpu()

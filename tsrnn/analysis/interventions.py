@@ -273,11 +273,13 @@ def epsilon_half(curve: pd.Series) -> float:
     """ε½, the size of a perturbation that costs half of what a network has above chance.
 
     Args:
-        curve: relative accuracy by ε, from the smallest ε on.
+        curve: relative accuracy by ε, from the smallest ε on. (ε = 0 does not count.)
 
     Returns:
-        Where it first falls below one half, between two points linear in log ε; NaN if it does not.
+        Where it first falls below one half, between two points linear in log ε; NaN if it does not. The
+        smallest ε if it is below one half there.
     """
+    curve = curve[curve.index > 0]
     below = np.flatnonzero(curve < 0.5)
     if not len(below):
         return float("nan")

@@ -4,9 +4,10 @@ Rows of `measure`, `index`, `value`. Cheap, always: `tau` (index: unit), and the
 columns of `connectivity` (index 0). Costly, at N ≤ 10, every fifth N and wherever a checkpoint is kept:
 `tau_net`, `tau_net_se`, `exponentials` (1 or 2: the fit chosen; 0: none) by unit,
 `population_autocorrelation` by lag, `components` and `participation_ratio` by trial; what the answers are
-made of, by the names of `decoding.mechanism` (index 0). To check them, where a
-checkpoint is kept: `tau_net_published` (see `fits`) by unit, and on more trials, since each draws one p and
-they depend on it, the last two, and `tau_net_mean`, `tau_net_sd`, `tau_net_median` by simulation seed.
+made of, by the names of `decoding.mechanism` (index 0). To check them, where a checkpoint is kept:
+`tau_net_published` (see `fits`) by unit, and on more trials, since each draws one p and they depend on it,
+`components` and `participation_ratio`, and `tau_net_mean`, `tau_net_sd` (of n − 1, so larger than in
+`timescales.summary` by a thousandth) and `tau_net_median` by simulation seed.
 """
 
 from dataclasses import replace

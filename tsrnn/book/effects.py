@@ -18,6 +18,7 @@ from tsrnn import tasks, zoo
 from tsrnn.analysis.statistics import compare, interval
 from tsrnn.book import paper
 from tsrnn.book.paper import Published
+from tsrnn.files import is_listed
 from tsrnn.schemas import TABLES
 
 KINDS = ("cumulative", "single")
@@ -73,10 +74,18 @@ class Networks:
     def where_measured(self, name: str) -> pd.DataFrame:
         """A table of the networks that have it; without a row if none has."""
         file = f"{name}.parquet"
-        there = [(self.base / network / file).exists() for network in self.index["network"]]
+        there = [is_listed(self.base / network / file) for network in self.index["network"]]
         if any(there):
             return zoo.gather(self.index[there], self.base, name)
         return pd.DataFrame(columns=[*zoo.ABOUT, *TABLES[file].columns])
+
+
+def standard(base: Path, task: str, variant: str = "") -> pd.DataFrame:
+    """The rows of `zoo.index` of multi-head and single-head networks for a task, of one variant only."""
+    index = zoo.index(base)
+    rows = index["curriculum"].isin(KINDS) & (index["task"] == task) & (index["variant"] == variant)
+    rows &= index["solved N"] > 0  # not those that have just begun
+    return index[rows].reset_index(drop=True)
 
 
 @dataclass
@@ -311,8 +320,16 @@ def furthest(nets: Networks, needs: int) -> Effect:
     single = stuck(nets.index[nets.index["curriculum"] == "single"])
     if not multi or not single or max(multi.values()) < needs:
         return Effect()
-    theirs = [float(np.mean(paper.LARGEST_N[kind, None])) for kind in KINDS]
-    return Effect(multi, single, int(max(multi.values())), Published(theirs[0] - theirs[1], 0, "data"))
+    known = largest_published(nets.task, (KINDS[0], None), (KINDS[1], None))
+    return Effect(multi, single, int(max(multi.values())), known)
+
+
+def largest_published(task: str, *conditions: tuple[str, float | None]) -> Published | None:
+    """The published largest N of the first of two conditions, mean over networks, minus the second's."""
+    if task != "parity":
+        return None
+    first, second = (float(np.mean(paper.LARGEST_N[condition])) for condition in conditions)
+    return Published(first - second, 0, "data")
 
 
 def fixed_tau(nets: Networks, needs: int, kind: str, tau: float) -> Effect:
@@ -336,8 +353,7 @@ def fixed_tau_largest(nets: Networks, needs: int, kind: str, tau: float) -> Effe
     fixed = stuck(nets.others(kind, f"tau{tau:g}"))
     if not trained or not fixed or max(trained.values()) < needs:
         return Effect()
-    theirs = [float(np.mean(paper.LARGEST_N[kind, which])) for which in (None, tau)]
-    known = Published(theirs[0] - theirs[1], 0, "data")
+    known = largest_published(nets.task, (kind, None), (kind, tau))
     return Effect(trained, fixed, int(max(trained.values())), known)
 
 
@@ -408,7 +424,7 @@ def slope_between_tasks(nets: Networks, needs: int, measure: str, since: int) ->
     """Of multi-head networks, this task − another."""
     p = of_measure(nets, measure)
     p = p[p["curriculum"] == "cumulative"].assign(curriculum="this")
-    for other in set(tasks.TASKS) - {nets.task}:
+    for other in sorted(set(tasks.TASKS) - {nets.task}):
         rows = nets.others("cumulative", task=other)
         if rows.empty:
             continue

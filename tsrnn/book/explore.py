@@ -15,6 +15,7 @@ import pandas as pd
 from tsrnn import InputError, zoo
 from tsrnn.analysis import connectivity
 from tsrnn.book import live, paper
+from tsrnn.book.effects import Networks, standard
 
 SCRIPT = live.SCRIPT.with_name("explore.js")
 # Bins of the histograms, in steps; a unit beyond the last edge counts in the last bin
@@ -26,10 +27,7 @@ THOUSANDTHS = 1000
 
 def robustness(networks: pd.DataFrame, base: Path) -> dict[str, Any]:
     """For each N that both kinds have: of W and τ the ε, and each network's mean relative accuracy there."""
-    there = [(base / name / "robustness.parquet").exists() for name in networks["network"]]
-    if not any(there):
-        return {}
-    damage = zoo.gather(networks[there], base, "robustness")
+    damage = Networks(networks, base, "parity").robustness
     damage = damage[damage["damage"].isin(["W", "tau"])].dropna(subset="relative_accuracy")
     ns = [set(damage[damage["curriculum"] == kind]["N"]) for kind in live.KINDS.values()]
     return {
@@ -104,13 +102,8 @@ def spectrum(path: Path) -> str:
 
 
 def data(base: Path) -> dict[str, Any]:
-    """All that the figures need, or nothing if the zoo lacks one of the two kinds."""
-    index = zoo.index(base)
-    networks = index[
-        (index["task"] == "parity")
-        & (index["variant"] == "")
-        & index["curriculum"].isin([*live.KINDS.values()])
-    ]
+    """All that the figures need. Raises InputError if the zoo lacks one of the two kinds."""
+    networks = standard(base, "parity")
     networks = networks[networks["checkpoints"] > 0]
     if set(networks["curriculum"]) != set(live.KINDS.values()):
         raise InputError(f"no networks of both kinds in {base}")

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from tsrnn import InputError, zoo
 from tsrnn.analysis.interventions import TAU_EPSILONS, WEIGHT_EPSILONS
+from tsrnn.book.effects import standard
 from tsrnn.book.paper import PERTURBED, published
 from tsrnn.files import write_atomically
 from tsrnn.model import LeakyRNN, leaky
@@ -35,11 +36,7 @@ def chosen(base: Path) -> tuple[int, dict[str, Path]]:
     Raises:
         InputError: no N that both kinds have a checkpoint for.
     """
-    index = zoo.index(base)
-    if index.empty:
-        raise InputError(f"no networks in {base}")
-    standard = index[(index["task"] == "parity") & (index["variant"] == "")]
-    kept = zoo.kept(standard, base)
+    kept = zoo.kept(standard(base, "parity"), base)
     of = {name: kept[kept["curriculum"] == kind].sort_values("number") for name, kind in KINDS.items()}
     common = set(of["multi"]["N"]) & set(of["single"]["N"])
     if not common:

@@ -39,7 +39,7 @@ def measured(base: Path) -> pd.DataFrame:
     """The shares of all networks of a zoo, a row for each network and N at which they were measured.
 
     Returns:
-        Columns network, curriculum, task, variant, number, condition (in words), N, those of
+        Columns curriculum, task, variant, number, condition (in words), N, those of
         `decoding.mechanism`, and is: a ladder, a delay line, both, neither.
     """
     index = zoo.index(base)

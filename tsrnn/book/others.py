@@ -363,10 +363,10 @@ def compared(several: pd.Series, single: pd.Series) -> str:
 def speed_in_words(solved: pd.DataFrame) -> dict[str, str]:
     """Epochs to the first and the last N that all curricula with several heads have solved."""
     heads = solved[~solved["kind"].isin(ONE_HEAD)]
-    if heads["kind"].nunique() < 2:
-        none = "There are no networks of other curricula with several heads for this task here"
-        return {"found_speed": none, "first": none}
     common = heads.groupby(["N", "kind"])["epoch"].mean().unstack().dropna()
+    if common.empty or "multi-head" not in common or len(common.columns) < 2:
+        none = "There are no networks of other curricula with several heads that can be compared here"
+        return {"found_speed": none, "first": none}
     first, last = int(common.index.min()), int(common.index.max())
     took = common.loc[last].to_dict()
     ahead = [str(kind) for kind, epochs in took.items() if epochs < took["multi-head"]]

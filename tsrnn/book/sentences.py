@@ -165,11 +165,13 @@ def kinds_nearer(n: int, kinds: Sequence[Sequence[float]], memories: Mapping[str
     'But at N = 5 both kinds are nearer to th'
     >>> kinds_nearer(5, [[8], [11]], {"delay line": 8, "ladder": 12})
     'At N = 5 the two kinds are nearer to different ones'
+    >>> kinds_nearer(5, [[9]], {"delay line": 8, "ladder": 12})
+    'The kinds cannot be compared in this'
     """
+    if len(kinds) < 2:
+        return "The kinds cannot be compared in this"
     means = [sum(values) / len(values) for values in kinds]
     nearer = {min(memories, key=lambda name: abs(mean - memories[name])) for mean in means}
-    if not nearer:
-        return "The kinds cannot be compared in this"
     if len(nearer) > 1:
         return f"At N = {n} the two kinds are nearer to different ones"
     return (

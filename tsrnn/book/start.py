@@ -56,10 +56,7 @@ def figure(nets: Networks, shares: pd.DataFrame) -> Figure:
 def draw(ax: Axes, task: str, ours: pd.Series, theirs: pd.DataFrame) -> None:
     """A line per network (`ours` by curriculum, number and N), open marks for the published values."""
     plotting.lines(ax, ours[ours.index.isin(KINDS, level="curriculum")], task, ms=3, lw=1)
-    for kind in KINDS:
-        marks = theirs[theirs["curriculum"] == kind]
-        ax.plot(marks["N"], marks["value"], "D", ms=5, mfc="none", color=plotting.colour(kind, task))
-    ax.plot([], [], "D", ms=5, mfc="none", color=plotting.INK, label="published")
+    plotting.marks(ax, theirs[theirs["curriculum"].isin(KINDS)])
     if len(ours):
         ax.set_xlim(0, 1.05 * ours.index.get_level_values("N").max())
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))  # or they run together on a phone

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from tsrnn import InputError, tasks, zoo
-from tsrnn.book.effects import KINDS, Networks
+from tsrnn.book.effects import KINDS, Networks, standard
 from tsrnn.book.plotting import NAMES
 from tsrnn.config import TrainConfig
 from tsrnn.probes import QUICK, add_missing
@@ -40,7 +40,7 @@ def get_networks(
         raise InputError(
             f"no folder {base}: zoo_path is a folder of trained networks, or empty for the book's"
         )
-    found, what = standard(base, task, ""), "from the zoo, 500 units, trained to the paper's protocol"
+    found, what = standard(base, task), "from the zoo, 500 units, trained to the paper's protocol"
     kinds = [NAMES[kind] for kind in KINDS if kind in set(found["curriculum"])]
     variant = "" if len(kinds) == len(KINDS) else most_pairs(base, task)
     if variant:
@@ -78,7 +78,7 @@ def by_task(
     index, base, what = get_networks(task, seeds, zoo_path, quick)
     networks = {task: Networks(index, base, task)}
     for other in sorted(set(tasks.TASKS) - {task}) if seeds in ((), []) else ():
-        found = standard(base, other, "")
+        found = standard(base, other)
         if set(found["curriculum"]) == set(KINDS):
             networks[other] = Networks(found, base, other)
     return networks, what
@@ -100,14 +100,6 @@ def checked(task: object, seeds: object, zoo_path: object, quick: object) -> lis
     if not isinstance(quick, bool):
         raise InputError(f"quick = {quick!r}: choose True or False")
     return whole
-
-
-def standard(base: Path, task: str, variant: str) -> pd.DataFrame:
-    """The rows of `zoo.index` of multi-head and single-head networks for a task, of this variant only."""
-    index = zoo.index(base)
-    rows = index["curriculum"].isin(KINDS) & (index["task"] == task) & (index["variant"] == variant)
-    rows &= index["solved N"] > 0  # not those that have just begun
-    return index[rows].reset_index(drop=True)
 
 
 def most_pairs(base: Path, task: str) -> str | None:
