@@ -188,11 +188,13 @@ def pairs(nets: Networks, claim: Claim) -> pd.DataFrame:
 
 
 def slower_in_words(table: pd.DataFrame) -> str:
-    """In which models many heads take more epochs than one (rows of `pairs`; the standard one is left out).
+    """In which models many heads take no fewer epochs than one (rows of `pairs`, without the standard one).
 
     >>> of = pd.DataFrame({"model": ["GRU", "GRU", "tanh", "tanh"], "curriculum": [*KINDS, *KINDS], "N": 9})
     >>> slower_in_words(of.assign(value=[5, 9, 8, 6]))
     'With many heads 1 of 2 models take fewer epochs; more: tanh (8 against 6, N = 9)'
+    >>> slower_in_words(of.assign(value=[5, 9, 8, 8]))
+    'With many heads 1 of 2 models take fewer epochs; as many: tanh (8 against 8, N = 9)'
     >>> slower_in_words(of.assign(value=[5, 9, 6, 6])[:2]), slower_in_words(of[:0])
     ('With many heads 1 of 1 models take fewer epochs', 'There is no other model with networks of both kinds')
     """
@@ -200,13 +202,15 @@ def slower_in_words(table: pd.DataFrame) -> str:
     if rows.empty:
         return "There is no other model with networks of both kinds"
     by = rows.set_index(["model", "N", "curriculum"])["value"].unstack()
-    fewer = by[KINDS[0]] < by[KINDS[1]]
-    said = f"With many heads {fewer.sum()} of {len(fewer)} models take fewer epochs"
-    others = [
-        f"{row.model} ({row.cumulative:.0f} against {row.single:.0f}, N = {row.N})"
-        for row in by[~fewer].reset_index().itertuples()
-    ]
-    return f"{said}; more: {'; '.join(others)}" if others else said
+    more = by[KINDS[0]] - by[KINDS[1]]
+    said = f"With many heads {(more < 0).sum()} of {len(by)} models take fewer epochs"
+    for how, which in (("as many", more == 0), ("more", more > 0)):
+        rows = by[which].reset_index()
+        listed = (
+            f"{r.model} ({r.cumulative:.0f} against {r.single:.0f}, N = {r.N})" for r in rows.itertuples()
+        )
+        said += f"; {how}: {', '.join(listed)}" if len(rows) else ""
+    return said
 
 
 def ladder_pairs(ends: pd.DataFrame) -> pd.DataFrame:
