@@ -65,11 +65,13 @@ class Raw:
         return {k: read_rows(path, *columns) for k, path in paths.items() if path.exists()}
 
     def measured(self, measure: str) -> dict[int, dict[int, list[float]]]:
-        """number -> N -> all values of a measure, of τ_net those above 1."""
+        """number -> N -> all values of a measure, of τ_net those above 1, of trials the first ten."""
         found = {}
-        for k, rows in self.table("promotions", ["N_max", "measure", "value"]).items():
+        for k, rows in self.table("promotions", ["N_max", "measure", "index", "value"]).items():
             by_n = defaultdict(list)
-            for n, name, value in rows:
+            for n, name, index, value in rows:
+                if measure == "components" and index >= 10:  # of trials that only some N have
+                    continue
                 if name == measure and (measure != "tau_net" or value > 1):
                     by_n[n].append(value)
             found[k] = dict(by_n)
@@ -131,7 +133,8 @@ def effects(base: Path, task: str) -> list[tuple[int | None, Values, Values | No
                 if found and int(found[1]) >= needs:
                     solved = Raw(base, folder.name.rsplit("_network_", 1)[0]).solved()[int(found[2])]
                     tried[int(found[1])][int(found[2])] = float(int(found[1]) in solved)
-            return (max(tried), tried[max(tried)], None) if tried else nothing
+            top = max(tried, key=lambda n: (max(tried[n].values()), n), default=None)
+            return (top, tried[top], None) if tried else nothing
         if measure == "epochs_to":
             a, b = (of[kind].solved() for kind in w.get("kinds", ["cumulative", "single"]))
             return compared(a, b, needs)

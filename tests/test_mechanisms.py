@@ -45,7 +45,11 @@ MULTI, SINGLE = ("cumulative", "parity", ""), ("single", "parity", "")
         ),
         (LADDER, LADDER, "Here the curriculum does not decide how a network remembers"),
         (DELAY_LINE, DELAY_LINE, "Here the curriculum does not decide how a network remembers"),
-        (LADDER, NEITHER, "Here the curriculum does not decide how a network remembers"),
+        (
+            LADDER,
+            NEITHER,
+            "So, in the paper's model and for parity, the number of heads decides whether there is a ladder",
+        ),
     ],
 )
 def test_what_the_curriculum_decides(multi, single, said):
@@ -71,7 +75,10 @@ def test_a_finding_names_numbers_and_ranges():
         "All 2 multi-head networks (N = 21 to 24) keep a ladder: moving one of its sums changes 90 % to 95 % "
         "of the answers that should change, and 0 % to 1 % of the others"
     )
-    assert finding(last, "single", "parity") == "Of 1 single-head networks (N = 21) 1 keep neither"
+    assert finding(last, "single", "parity") == "Of 1 single-head networks (N = 21) 1 keeps neither"
+    assert finding(last[:1], "cumulative", "parity").startswith(
+        "The multi-head network (N = 21) keeps a ladder"
+    )
     assert finding(last, "sliding", "parity") == "No sliding network was measured"
 
 

@@ -122,7 +122,7 @@ def test_ten_sentences_count_networks_of_the_task_by_their_heads():
         ("single", "dms", "", 1, 30, "a ladder"),
     ]
     told = start.in_short("parity", card(), pd.DataFrame(rows, columns=columns).assign(delay_line=0.3))
-    assert told["ladder"].startswith("All 1 multi-head")
+    assert told["ladder"].startswith("1 of 1 multi-head")
     assert told["line"].startswith("None of 1 single-head networks keep one")
     assert "and 30 % of the answers change" in told["line"]
     assert told["heads"].startswith("2 of 3 networks") and told["heads"].endswith("none of 2 with one head")

@@ -128,6 +128,8 @@ def scorecard(nets: Networks) -> pd.DataFrame:
         reduced.
     """
     effects = [MEASURES[claim.measure](nets, claim.needs, **claim.with_) for claim in CLAIMS]
+    if not nets.numbers_tell_seeds:
+        effects = [effect.unpaired() for effect in effects]
     tests = [dict.fromkeys(("low", "high", "p"), np.nan) if e.is_empty else e.test() for e in effects]
     judged = np.array([c.kind in ("sign", "differ") and nets.task in c.tasks for c in CLAIMS])
     appendix, ps = np.array([c.figure == APPENDIX for c in CLAIMS]), [t["p"] for t in tests]

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tsrnn import tasks, zoo
+from tsrnn.analysis.simulate import Protocol
 from tsrnn.analysis.statistics import compare, interval
 from tsrnn.book import paper
 from tsrnn.book.paper import Published
@@ -55,7 +56,16 @@ class Networks:
 
     @cached_property
     def promotions(self) -> pd.DataFrame:
-        return zoo.gather(self.index, self.base, "promotions")
+        """Of dimensionality the first ten trials: at some N only there are more, with other bits."""
+        p = zoo.gather(self.index, self.base, "promotions")
+        of_trials = p["measure"].isin(["components", "participation_ratio"])
+        return p[~of_trials | (p["index"] < Protocol.trials)]
+
+    @cached_property
+    def numbers_tell_seeds(self) -> bool:
+        """Whether networks of a number, for this task, have the same seed: only then they are pairs."""
+        index = self.everything
+        return bool((index[index["task"] == self.task].groupby("number")["seed"].nunique() <= 1).all())
 
     @cached_property
     def robustness(self) -> pd.DataFrame:
@@ -92,9 +102,9 @@ def standard(base: Path, task: str, variant: str = "") -> pd.DataFrame:
 class Effect:
     """A number per network, of two kinds (`a` − `b`) or of one (`b` is None), at N = `n`.
 
-    `a` and `b` are by the network's number, which is its seed: where both kinds have the same seeds, and with
-    them the same weights at the start, they are compared in pairs. `simulations` are the same effect by each
-    set of draws of p alone, where it depends on them and was measured with several.
+    `a` and `b` are by the network's number. Where both kinds have the same numbers, and these tell seeds,
+    networks of a number began with the same weights and are compared in `pairs`. `simulations` are the same
+    effect by each set of draws of p alone, where it depends on them and was measured with several.
     """
 
     a: dict[int, float] = field(default_factory=dict)
@@ -102,6 +112,7 @@ class Effect:
     n: int | None = None
     published: Published | None = None
     simulations: tuple["Effect", ...] = ()
+    pairs: bool = True
 
     @property
     def values(self) -> list[float]:
@@ -110,7 +121,10 @@ class Effect:
 
     @property
     def is_paired(self) -> bool:
-        return self.b is not None and self.a.keys() == self.b.keys()
+        return self.pairs and self.b is not None and self.a.keys() == self.b.keys()
+
+    def unpaired(self) -> "Effect":
+        return replace(self, pairs=False, simulations=tuple(one.unpaired() for one in self.simulations))
 
     @property
     def is_empty(self) -> bool:
@@ -290,7 +304,10 @@ def slowing(nets: Networks, needs: int) -> Effect:
 
 
 def from_scratch(nets: Networks, needs: int) -> Effect:
-    """Of networks without a curriculum at an N of at least `needs`: 1 if it was solved, 0 if given up."""
+    """Of networks without a curriculum: 1 if they solved their N, 0 if they were given up.
+
+    At the largest N, of at least `needs`, that one has solved; if none has any, at the largest tried.
+    """
     rows = nets.others("single_nocurr", r"first\d+")
     if rows.empty:
         return Effect()
@@ -298,7 +315,8 @@ def from_scratch(nets: Networks, needs: int) -> Effect:
     rows = rows[(rows["N"] >= needs) & (rows["profile"] == "paper")]  # at their end
     if rows.empty:
         return Effect()
-    n = int(rows["N"].max())
+    solved = rows.loc[rows["solved N"] == rows["N"], "N"]
+    n = int((solved if len(solved) else rows["N"]).max())
     rows = rows[rows["N"] == n]
     return Effect(
         {int(k): float(s) for k, s in zip(rows["number"], rows["solved N"] == n, strict=True)}, None, n
@@ -335,7 +353,7 @@ def largest_published(task: str, *conditions: tuple[str, float | None]) -> Publi
 def fixed_tau(nets: Networks, needs: int, kind: str, tau: float) -> Effect:
     """Epochs to N with τ fixed, more than with τ trained, as a share; seeds that both have, in pairs."""
     rows = nets.others(kind, f"tau{tau:g}")
-    if rows.empty:
+    if rows.empty or not nets.numbers_tell_seeds:
         return Effect()
     fixed = zoo.gather(rows, nets.base, "history").assign(curriculum="fixed")
     fixed = fixed[fixed["promoted"].astype(bool)]

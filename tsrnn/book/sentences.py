@@ -112,11 +112,16 @@ def above(multi: Mapping[str, Sequence[float]], single: Mapping[str, Sequence[fl
 
     >>> above({"W": [2], "τ": [2, 4]}, {"W": [1], "τ": [3]})
     'every multi-head network does better than any single-head one, for W'
+    >>> above({"W": [1], "τ": [3]}, {"W": [2], "τ": [2, 4]})
+    'every single-head network does better than any multi-head one, for W'
     """
-    names = [name for name in multi if order(multi[name], single[name]) > 0]
-    if not names:
-        return "the two kinds of network overlap"
-    return f"every multi-head network does better than any single-head one, for {' and '.join(names)}"
+    found = {name: order(multi[name], single[name]) for name in multi}
+    said = [
+        f"every {one} network does better than any {other} one, for {' and '.join(names)}"
+        for way, one, other in ((1, "multi-head", "single-head"), (-1, "single-head", "multi-head"))
+        if (names := [name for name, which in found.items() if which == way])
+    ]
+    return "; ".join(said) or "the two kinds of network overlap"
 
 
 def fixed_tau(best: int, gain: Mapping[str, float], multi: Sequence[float]) -> dict[str, str]:
@@ -361,6 +366,21 @@ def sliding(epochs: pd.Series) -> str:
     return f"{which} the N that both have solved, it gets there {'; '.join(parts)} (mean over networks)"
 
 
+def log_to_ten(task: str, ours: Sequence[float]) -> str:
+    """Epochs to N = 10 with a single head: of the published log, of the authors' code run by us, and ours.
+
+    >>> log_to_ten("parity", [17, 19]).split(", and ")[1], log_to_ten("dms", [9])
+    ('ours took 18 (n = 2, 17 to 19)', 'for this task no log is known to us')
+    """
+    theirs = paper.EPOCHS_PER_N.get(("single", task), [])[:9]
+    if not theirs:
+        return "for this task no log is known to us"
+    return (
+        f"to N = 10 their log has {sum(theirs)} epochs, the authors' own code, run by us with another seed, "
+        f"took 18, and ours took {paper.summary(ours, '{:.0f}')}"
+    )
+
+
 def from_scratch(networks: pd.DataFrame) -> str:
     """How networks without a curriculum fared at the largest N given.
 
@@ -369,16 +389,19 @@ def from_scratch(networks: pd.DataFrame) -> str:
 
     >>> from_scratch(pd.DataFrame({"N": [5, 12, 12], "solved N": [5, 12, 11], "epochs": [3, 20, 100]}))
     'Of our networks, 1 of 2 solved N = 12 from scratch, in 20 epochs. One is enough to contradict the claim'
+    >>> from_scratch(pd.DataFrame({"N": [5, 12], "solved N": [5, 0], "epochs": [3, 100]}))
+    'Of our networks, 1 of 1 solved N = 5 from scratch, in 3 epochs; none solved N = 12'
     """
     if networks.empty:
         return "There are no networks without a curriculum for this task here"
-    top = networks["N"].max()
-    at_top = networks[networks["N"] == top]
-    won = at_top[at_top["solved N"] == top]
-    if won.empty:
+    every = networks[networks["solved N"] == networks["N"]]
+    if every.empty:
         return "None of our networks solved its N from scratch"
+    top, beyond = every["N"].max(), networks["N"].max()
+    at_top, won = networks[networks["N"] == top], every[every["N"] == top]
     said = f"Of our networks, {len(won)} of {len(at_top)} solved N = {top} from scratch, in "
     said += f"{paper.span(won['epochs'])} epochs"
+    said += f"; none solved N = {beyond}" if beyond > top else ""
     return said + (". One is enough to contradict the claim" if top > 10 else "")
 
 
@@ -401,7 +424,10 @@ def as_soon(networks: pd.DataFrame, single: pd.Series | None) -> str:
     found: dict[int, list[str]] = {way: [] for way in words}
     for n, mine in won.groupby("N"):
         theirs = single[single.index.get_level_values("N") == n]
-        found[order(mine["epochs"].tolist(), theirs.tolist())].append(f"{n}")
+        if len(theirs):
+            found[order(mine["epochs"].tolist(), theirs.tolist())].append(f"{n}")
+    if not any(found.values()):
+        return "So its pace cannot be set beside that of a single head"
     told = ", ".join(f"{words[way]} at N = {', '.join(ns)}" for way, ns in found.items() if ns)
     return f"Networks without a curriculum, which pass no smaller N, were {told}"
 
@@ -548,22 +574,25 @@ def rounded(history: pd.DataFrame, kind: str) -> str:
 
 
 def further(solved: pd.Series, n: int) -> str:
-    """How many epochs per N multi-head networks took that went further than n.
+    """How many epochs per N multi-head networks took, over their whole way, that went further than n.
 
     Args:
         solved: epochs until an N was solved, by curriculum, number and N.
 
     >>> by = pd.MultiIndex.from_product([["cumulative"], [1], [2, 3, 4]])
-    >>> further(pd.Series([1, 2, 6], by), 3), further(pd.Series([1, 2, 6], by), 4)
-    ('2.00 (n = 1) epochs per N, to N = 4', 'none did')
+    >>> further(pd.Series([1, 2, 6], by), 3)
+    'those that went further took 2.00 (n = 1) epochs per N over their whole way, to N = 4'
+    >>> further(pd.Series([1, 2, 6], by), 4)
+    'none went further'
     """
     last = solved.xs("cumulative").groupby(level=0).tail(1).reset_index()
     last.columns = ["number", "N", "epochs"]
     last = last[last["N"] > n]
     if last.empty:
-        return "none did"
+        return "none went further"
     pace = list(last["epochs"] / (last["N"] - 1))
-    return f"{paper.summary(pace, '{:.2f}')} epochs per N, to N = {paper.span(last['N'])}"
+    per_n = f"{paper.summary(pace, '{:.2f}')} epochs per N over their whole way"
+    return f"those that went further took {per_n}, to N = {paper.span(last['N'])}"
 
 
 def one_side(differences: pd.Series) -> str:
@@ -615,14 +644,21 @@ def growth(published: Sequence[Sequence[float]], ours: Sequence[Sequence[float]]
 
     >>> growth([[1.5], [2]], [[1, 2], []]).split("; ")[1]
     'ours, from 5 to 10, 1.50 (multi-head, n = 2)'
+    >>> growth([[1.5], [2]], [[2, 3], [1]]).split(". ")[1]
+    'Of ours every multi-head network gains more than any single-head one'
     """
     if not any(published):
         return "For this task no published values are known to us"
     theirs = [f"{v[0]:.2f} components per N ({NAMES[k]})" for k, v in zip(KINDS, published, strict=True) if v]
     own = [f"{np.mean(v):.2f} ({NAMES[k]}, n = {len(v)})" for k, v in zip(KINDS, ours, strict=True) if v]
+    apart = {
+        1: ". Of ours every multi-head network gains more than any single-head one",
+        0: ". Ours overlap" if all(map(len, ours)) else "",
+        -1: ". Of ours every single-head network gains more than any multi-head one",
+    }
     return (
         f"From N = 5 to 11 the published pair gains {' and '.join(theirs)}; ours, from 5 to 10, "
-        f"{' and '.join(own)}"
+        f"{' and '.join(own)}{apart[order(*ours)]}"
     )
 
 

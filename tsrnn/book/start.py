@@ -121,7 +121,7 @@ def how_many(yes: pd.Series) -> str:
     >>> [how_many(pd.Series(yes, dtype=bool)) for yes in ([True, True], [True, False], [False, False])]
     ['All 2', '1 of 2', 'None of 2']
     """
-    return f"All {len(yes)}" if len(yes) and yes.all() else f"{yes.sum() or 'None'} of {len(yes)}"
+    return f"All {len(yes)}" if len(yes) > 1 and yes.all() else f"{yes.sum() or 'None'} of {len(yes)}"
 
 
 def as_it_came_out(row: pd.Series) -> str:
@@ -239,6 +239,7 @@ def effect(row: pd.Series) -> str:
     said += [row["verdict"].partition(", ")[2]] if row["verdict"] in (claims.SMALLER, claims.LARGER) else []
     said += ["reduced scale"] if row["reduced"] else []
     judged = not row["simulations"]  # by this interval: otherwise by that of each of them
+    judged = judged and row["claim"].kind in ("sign", "differ")  # what others have is not corrected
     if row["verdict"] == claims.INCONCLUSIVE and judged and row["low"] * row["high"] > 0:
         said += ["clear before the correction only"]
     if row["verdict"] == claims.INCONCLUSIVE and row["effect"] * row["claim"].sign < 0:

@@ -31,10 +31,11 @@ def evidence(nets: Networks, n: int, kinds: Sequence[str] = KINDS) -> pd.DataFra
     """What was measured of every network of these kinds at N = n.
 
     Returns:
-        Columns measure, curriculum, number, value. Besides `PANELS`: `held`, (1 − 1/τ)^n in per cent, of the
-        mean τ of the 20 slowest units; `change` and `slow_change` since the first N, of the mean τ over all
-        units and over these; `step`, ε½ as the root mean square of the change of a weight; `delay_line`, as
-        `ladder`, for bits. `slowest` and `fastest` are relative accuracies in per cent, without all 20.
+        Columns measure, curriculum, number, value. Besides `PANELS`: `held`, (1 − 1/τ)^(n − 1) in per cent,
+        of the mean τ of the 20 slowest units; `change` and `slow_change` since the first N, of the mean τ
+        over all units and over these; `step`, ε½ as the root mean square of the change of a weight;
+        `delay_line`, as `ladder`, for bits. `slowest` and `fastest` are relative accuracies in per cent,
+        without all 20.
     """
     first = int(nets.promotions["N_max"].min())
     r = nets.robustness[nets.robustness["N"] == n]
@@ -54,7 +55,7 @@ def evidence(nets: Networks, n: int, kinds: Sequence[str] = KINDS) -> pd.DataFra
             "half": half,
             "step": {k: half[k] * size for k, size in now["size"].items() if k in half},
             **{group: {k: 100 * share for k, share in each.items()} for group, each in left.items()},
-            "held": {k: 100 * (1 - 1 / tau) ** n for k, tau in now["slow"].items()},
+            "held": {k: 100 * (1 - 1 / tau) ** (n - 1) for k, tau in now["slow"].items()},
             "change": {k: tau - before["tau"][k] for k, tau in now["tau"].items()},
             "slow_change": {k: tau - before["slow"][k] for k, tau in now["slow"].items()},
         }
@@ -120,7 +121,6 @@ def sentences(table: pd.DataFrame, n: int) -> dict[str, str]:
     faded = "less than 0.1" if held < 0.1 else f"{held:.2g}"
     names = (*PANELS, "change", "slow_change")
     multi, single = ({name: of(table, name, kind) for name in names} for kind in KINDS)
-    ladder = (bool(multi["ladder"].min() > RUNGS), bool(single["ladder"].max() > RUNGS))
 
     def apart(name: str) -> int:
         return order(*(of(table, name, kind).to_list() for kind in KINDS))
@@ -149,16 +149,7 @@ def sentences(table: pd.DataFrame, n: int) -> dict[str, str]:
         }[apart("tau_net")]
         + f" at N = {n} (median τ_net {fine(multi['tau_net'])} steps in multi-head, "
         f"{fine(single['tau_net'])} in single-head networks)",
-        "holds": {
-            (
-                True,
-                False,
-            ): "What tells them apart is what the activity holds: in multi-head networks a ladder of "
-            "sums, each made of the one below, which no single-head network has",
-            (False, False): "Neither kind keeps a ladder of sums",
-            (True, True): "Both kinds keep a ladder of sums",
-            (False, True): "It is single-head networks that keep a ladder of sums",
-        }[ladder],
+        "holds": holds(multi["ladder"] > RUNGS, single["ladder"] > RUNGS),
         "noise": {
             1: "Relative to the size of their weights, multi-head networks tolerate more noise",
             -1: "Relative to the size of their weights, single-head networks tolerate more noise",
@@ -167,20 +158,45 @@ def sentences(table: pd.DataFrame, n: int) -> dict[str, str]:
         }[apart("half")]
         + f" (ε½ {fine(multi['half'])} against {fine(single['half'])}). As steps of the same size, "
         + {
-            1: "multi-head networks tolerate more of it, too",
+            1: f"multi-head networks tolerate more of it{', too' if apart('half') == 1 else ''}",
             -1: "single-head networks tolerate more of it",
             0: "the two kinds overlap",
         }[apart("step")],
     }
 
 
+def holds(multi: pd.Series, single: pd.Series) -> str:
+    """Which networks keep a ladder: whether each one of either kind does.
+
+    >>> holds(pd.Series([True, True]), pd.Series([False]))[:46]
+    'What tells them apart is what the activity hol'
+    >>> holds(pd.Series([True, False]), pd.Series([False]))
+    'A ladder of sums is kept by 1 of 2 multi-head networks and by none of 1 with a single head'
+    """
+    if multi.all() and not single.any():
+        return (
+            "What tells them apart is what the activity holds: in multi-head networks a ladder of sums, each "
+            "made of the one below, which no single-head network has"
+        )
+    if not (multi.any() or single.any()):
+        return "Neither kind keeps a ladder of sums"
+    return (
+        f"A ladder of sums is kept by {multi.sum() or 'none'} of {len(multi)} multi-head networks and by "
+        f"{single.sum() or 'none'} of {len(single)} with a single head"
+    )
+
+
 def needs(kind: dict[str, pd.Series]) -> str:
-    """Which of their twenty slowest and fastest units networks of a kind can do without, all at once."""
-    slow, fast = (bool(kind[name].max() < NEEDED) for name in ("slowest", "fastest"))
+    """Which of their twenty slowest and fastest units networks of a kind can lose, all at once."""
+
+    def lose(values: pd.Series) -> str:
+        if values.min() >= NEEDED:
+            return "can lose"
+        return "cannot lose" if values.max() < NEEDED else "differ in whether they can lose"
+
+    slow, fast = (lose(kind[name]) for name in ("slowest", "fastest"))
     left = " and ".join(paper.span(kind[name], unit=" %") for name in ("slowest", "fastest"))
-    return {
-        (False, True): "do without their twenty slowest units, and not without their twenty fastest",
-        (True, False): "do without their twenty fastest units, and not without their twenty slowest",
-        (True, True): "do without neither their twenty slowest nor their twenty fastest units",
-        (False, False): "do without their twenty slowest units, and without their twenty fastest",
-    }[slow, fast] + f" ({left} of the accuracy above chance are left)"
+    return (
+        f"{slow} their twenty slowest units, and {fast} their twenty fastest ({left} of the accuracy above "
+        "chance are left)"
+    )
