@@ -188,11 +188,11 @@ def epsilon(page: Page) -> list[str]:
                     compared += 1
                 slider.press("ArrowRight")
     print(f"ε: {compared} values as in robustness.parquet")
-    return failures
+    return failures + expect("no value to compare", compared > 0)
 
 
 def training(page: Page) -> list[str]:
-    """At every N: the means of the tables; the histograms' bars; then it plays."""
+    """At every N: the means of the tables, in words; the eigenvalues are drawn; then it plays."""
     failures, compared = [], 0
     promotions = of_networks("promotions")
     figure = page.locator('[data-figure="training"]')
@@ -222,7 +222,7 @@ def training(page: Page) -> list[str]:
     failures += expect("it does not play", int(slider.input_value()) > 3 and button.inner_text() == "Pause")
     button.press("Enter")
     print(f"N: {compared} means as in promotions.parquet")
-    return failures
+    return failures + expect("no mean to compare", compared > 0)
 
 
 def main() -> None:

@@ -53,6 +53,7 @@ SPEED = """kind => {
   network.run(bits);
   return 1000 * bits.length / (performance.now() - start);
 }"""
+SCORES = re.compile(r"(multi-head|single-head) (\d+)[,.]")
 COUNTS = re.compile(r"(multi-head|single-head) (\d+) of (\d+) \(and (\d+) elsewhere\)")
 
 
@@ -120,6 +121,11 @@ def status(page: Page) -> str:
     return page.locator(".live-status").inner_text()
 
 
+def scores(page: Page) -> dict[str, int]:
+    """How many of the last hundred answers were right, as the page says."""
+    return {kind: int(right) for kind, right in SCORES.findall(status(page))}
+
+
 def lamps(page: Page) -> list[str]:
     """Every lamp says what follows from the bits that the page shows."""
     bits = [int(text) for text in page.locator(".live-strip button").all_inner_texts()]
@@ -145,14 +151,17 @@ def controls(browser: Browser) -> list[str]:
     page.locator("[data-do=restore]").press("Enter")
     failures += expect(f"not restored: {status(page)}", status(page).startswith("Whole again"))
 
+    whole = scores(page)
+    failures += expect(f"no scores: {status(page)}", set(whole) == {"multi-head", "single-head"})
     for key in "0110":
         play.press(key)
     last = page.locator(".live-strip button").all_inner_texts()[-4:]
     failures += expect(f"the keys 0110 give {last}", last == list("0110"))
+    before = page.locator(".live-strip button").all_inner_texts()
     play.press("Enter")
     page.wait_for_timeout(1200)
     after = page.locator(".live-strip button").all_inner_texts()
-    failures += expect("Run does not run", play.inner_text() == "Pause" and after[-4:-1] != list("0110"))
+    failures += expect("Run does not run", play.inner_text() == "Pause" and after != before)
     play.press("Enter")
 
     for name, says in {"W": "With W perturbed", "tau": "With τ perturbed", "noise": "With noise"}.items():
@@ -160,7 +169,11 @@ def controls(browser: Browser) -> list[str]:
         failures += expect(f"{name}: {status(page)}", status(page).startswith(says))
         finite = page.evaluate("live.figures[0].panels.every(panel => panel.r.every(Number.isFinite))")
         failures += expect(f"{name}: activity that is not finite", finite)
+        page.evaluate("for (let i = 0; i < 500; i++) live.figures[0].advance()")
         page.locator("[data-do=restore]").click()
+        now = scores(page)
+        back = all(now.get(kind, 0) > right - 25 for kind, right in whole.items())  # of a hundred answers
+        failures += expect(f"not as before the damage, {whole}: {status(page)}", back)
     page.locator("[name=allOne]").press("Space")
     failures += expect(f"all τ = 1: {status(page)}", status(page).startswith("With all τ = 1"))
     page.locator("[data-do=restore]").click()

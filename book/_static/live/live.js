@@ -34,7 +34,7 @@
         <div class="live-ns" aria-hidden="true"></div>
         ${canvas("answers", `answers of each head over the last ${STEPS} steps; the list says them for the last step`)}
         <ol class="live-lamps" aria-label="${name}, heads, largest N first"></ol>
-        <p class="live-axis" aria-hidden="true"><span>${STEPS} steps ago</span><span>now</span></p>
+        <p class="live-axis" aria-hidden="true"><span>${STEPS - 1} steps ago</span><span>now</span></p>
         ${several ? "" : `<p class="live-note">Its only head was moved up, from one N to the next, and now serves N = ${N}.
           There is no other to ask.</p>`}
       </div></div>`;
@@ -72,7 +72,7 @@
             ${number("to", "last unit, counted from the slowest", 1, neurons, 2 * FEW)} ${remove("range", "Remove")}</p>
           <p class="live-small">counted from the slowest; or drag along the strip of τ beside a map.</p></fieldset>
         <fieldset><legend>Alter what is remembered</legend>
-          <p>${button("shift", "the bit", 'data-what="bit"')} of ${number("lag", "steps ago", 0, BITS - 1, 0)} steps ago</p>
+          <p>${button("shift", "the bit", 'data-what="bit"')} of ${number("lag", "steps ago", 0, N - 1, 0)} steps ago</p>
           <p>${button("shift", "the sum", 'data-what="sum"')} of the last ${number("m", "bits in the sum", 2, N, 5)} bits</p>
           <p class="live-small">The bits stay as they were. Only the state is moved, as if this one thing had been otherwise.
             To flip the bit itself, press it above.</p></fieldset>
@@ -100,7 +100,9 @@
       this.flipped = null; // so many steps ago
       this.fast = null; // a burst that is under way
       this.due = 0; // steps that should have been made by now
-      this.drawn = 1; // the seed of all that is random in the damage
+      this.range = [1, 0]; // the ranks of units to remove, first and last
+      this.drawn = 1; // the seed of the direction in which W and τ are perturbed
+      this.picked = 1; // and of the units that are removed at random
       this.running = !still.matches;
       this.strip = this.root.querySelector(".live-strip");
       this.listen();
@@ -114,6 +116,13 @@
 
     input(name) {
       return this.root.querySelector(`[name=${name}]`);
+    }
+
+    // What is in a field for a number, as a whole one within its limits, which it shows from then on
+    number(name) {
+      const input = this.input(name);
+      input.value = Math.min(+input.max, Math.max(+input.min, Math.round(+input.value)));
+      return +input.value;
     }
 
     // ------------------------------------------------------------------------------------------ time
@@ -207,8 +216,7 @@
       const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: BITS - 1 }[event.key];
       if (!buttons[to]) return;
       event.preventDefault();
-      event.target.tabIndex = -1;
-      buttons[to].tabIndex = 0;
+      buttons.forEach((button, i) => (button.tabIndex = i === to ? 0 : -1));
       buttons[to].focus();
     }
 
@@ -241,8 +249,12 @@
           [this.input("from").value, this.input("to").value] = [first + 1, end];
           this.remove("range");
         }
+        this.draw();
       });
-      canvas.addEventListener("pointercancel", () => (from = this.selected = null));
+      canvas.addEventListener("pointercancel", () => {
+        from = this.selected = null;
+        this.draw();
+      });
     }
 
     moves() {
@@ -264,7 +276,8 @@
 
     // A second press takes it back, unless it means other units than the first
     remove(which) {
-      if (which === "random") this.drawn++;
+      if (which === "random") this.picked++;
+      if (which === "range") this.range = [this.number("from"), this.number("to")].sort((x, y) => x - y);
       const same = this.removal === which && (which === "slowest" || which === "fastest");
       this.removal = same ? null : which;
       this.harm();
@@ -279,13 +292,13 @@
 
     // Which units are gone, by their ranks, the same in both networks
     removed({ H, slowestFirst }) {
-      const few = Math.min(FEW, H >> 1), u = uniform(this.drawn), keys = range(0, H).map(u);
-      const [first, last] = [+this.input("from").value, +this.input("to").value].sort((x, y) => x - y);
+      const few = Math.min(FEW, H >> 1), u = uniform(this.picked), keys = range(0, H).map(u);
+      const [first, last] = this.range;
       const ranks = {
         slowest: range(0, few),
         fastest: range(H - few, H),
         random: range(0, H).sort((i, j) => keys[i] - keys[j]).slice(0, few),
-        range: range(Math.max(0, first - 1), Math.min(H, last)),
+        range: range(first - 1, last),
       };
       return (ranks[this.removal] ?? []).map((rank) => slowestFirst[rank]);
     }
@@ -305,6 +318,7 @@
         this.gone = removed.length;
       }
       this.flipped = null;
+      this.say(`${this.damages()}.`);
       this.burst(SETTLE + TALLY, 80, () => this.say(`${this.damages()}. ${this.scores()}`));
     }
 
@@ -333,15 +347,15 @@
     }
 
     flip(lag) {
+      if (!this.panels[0].reaches(lag)) return this.say("This bit came before the last change. Let some steps go by.");
       for (const panel of this.panels) panel.flip(lag);
       this.follow("Flipped a bit that both networks saw", "Answers with this bit in their window", lag);
     }
 
     shift(what) {
-      const { name, least } = { bit: { name: "lag", least: 0 }, sum: { name: "m", least: 2 } }[what];
-      const index = Math.max(least, Math.min(this.data.N, +this.input(name).value));
+      const index = this.number({ bit: "lag", sum: "m" }[what]);
       for (const panel of this.panels) panel.shift({ what, index }, this.bits);
-      const bit = index ? `the bit of ${index} ${index === 1 ? "step" : "steps"} ago` : "the newest bit";
+      const bit = index ? `the bit of ${ago(index)}` : "the newest bit";
       const told = {
         bit: [bit, "Answers that a delay line would get wrong"],
         sum: [`the sum of the last ${index} bits`, "Answers on the staircase of a ladder"],
@@ -385,7 +399,7 @@
         if (button.textContent !== text) button.textContent = text;
         const is = { window: lag < N, one: bit, flipped: lag === this.flipped };
         button.className = Object.keys(is).filter((name) => is[name]).map((name) => `live-${name}`).join(" ");
-        button.setAttribute("aria-label", `${bit}, ${lag} steps ago: flip`);
+        button.setAttribute("aria-label", `${bit}, ${ago(lag)}: flip`);
       });
     }
 
@@ -412,6 +426,7 @@
       const known = (what, found) => (found?.multi ?? null) === null ? [] :
         [`${what}, multi-head networks keep ${percent(found.multi)}, single-head ones ${percent(found.single)}`];
       const pushed = ["W", "tau"].flatMap((what) => {
+        if (what === "tau" && this.input("allOne").checked) return [];
         const at = this.input(what).value - 1, { multi, single } = perturbations[what];
         return known(`with ${what === "W" ? "W" : "τ"} perturbed so much`, { multi: multi[at], single: single[at] });
       });
@@ -422,6 +437,7 @@
   }
 
   const short = (x) => String(+x.toPrecision(2));
+  const ago = (k) => (k ? `${k} ${k === 1 ? "step" : "steps"} ago` : "newest");
 
   const data = window.TSRNN_LIVE;
   // A page of several pages, as `make pdf` makes, has several of each script.

@@ -52,12 +52,13 @@
       const { H } = this, D = W || tau ? this.directions(draw) : null;
       const byW = W && (W * norm(this.W)) / norm(D.W), byTau = tau && (tau * norm(this.tau)) / norm(D.tau);
       this.alive = new Uint8Array(H).fill(1);
+      this.used = this.tau.map((t, i) => (allOne ? 1 : t + (byTau && byTau * D.tau[i]))); // tau is here max(τ, 1) already
       for (const i of removed) this.alive[i] = 0;
       this.M = new Float32Array(H * H);
       this.u = [new Float32Array(H), new Float32Array(H)];
       for (let i = 0; i < H; i++) {
         if (!this.alive[i]) continue;
-        const a = 1 / (allOne ? 1 : this.tau[i] + (byTau && byTau * D.tau[i])); // τ is here max(τ, 1) already
+        const a = 1 / this.used[i];
         for (let j = 0, at = i * H; j < H; j++, at++)
           if (this.alive[j]) this.M[at] = a * (this.W[at] + (byW && byW * D.W[at]));
         this.M[i * H + i] = 1 - a;
@@ -117,7 +118,7 @@
       return { bits, states: bits.map((s) => (r = this.step(r, s))) };
     }
 
-    // By what the mean state differs where something about the past is 1 and where it is 0 (chapter 9). `thing` is
+    // By what the mean state differs where something about the past is 1 and where it is 0 (chapter 6). `thing` is
     // { what: "bit", index: so many steps ago } or { what: "sum", index: of so many bits }.
     direction(thing) {
       this.kept ??= this.sample(1000);

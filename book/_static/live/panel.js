@@ -18,7 +18,6 @@
       this.find("ns").innerHTML = this.heads.map((head) => `<span>${network.ns[head]}</span>`).join("");
       this.find("lamps").innerHTML = this.heads.map(() => lamp).join("");
       this.lamps = [...this.find("lamps").children];
-      this.r = network.initial();
       this.measure();
       this.reset();
     }
@@ -35,8 +34,10 @@
       this.sd = mean(activity.map((x) => Math.sqrt(variance(x, mean(x)))));
     }
 
-    // Count anew, from SETTLE steps on
+    // Begin anew, for what grew beyond bounds does not come back, and count from SETTLE steps on
     reset() {
+      this.r = this.network.initial();
+      this.age = 0;
       this.wait = SETTLE;
       this.tallies = this.network.ns.map(() => []);
       this.forget();
@@ -51,6 +52,8 @@
       const { network } = this, bit = bits.at(-1);
       const noise = sigma ? this.r.map(() => sigma * this.sd * normal(Math.random)) : null;
       this.r = network.step(this.r, bit, noise);
+      if (!this.r.every(Number.isFinite)) this.r = network.initial();
+      this.age++;
       const odd = network.answers(this.r);
       const right = network.ns.map((n, head) => odd[head] === (parity(bits, n) === 1));
       const entry = { bit, noise, r: this.r, odd, right };
@@ -83,6 +86,11 @@
 
     start(r, expected) {
       this.twin = { r, expected, step: 0, counts: { expected: 0, hits: 0, others: 0 } };
+    }
+
+    // Whether the state before the bit of so many steps ago is of the network as it is now
+    reaches(lag) {
+      return lag + 1 < Math.min(this.age, this.log.length);
     }
 
     // Let the bit of so many steps ago have been the other one. Its window is where an answer should change.
@@ -173,11 +181,12 @@
     // τ of each unit beside the map, from 1 on
     drawTau(colours, selected) {
       const canvas = this.find("tau"), { context, width, height } = fitted(canvas);
-      const { network, tauMax } = this, { H, slowestFirst, tau, alive } = network;
+      const { network, tauMax } = this, { H, slowestFirst, used, alive } = network;
       context.clearRect(0, 0, width, height);
       slowestFirst.forEach((i, rank) => {
         context.fillStyle = colours[alive[i] ? "accent" : "gone"];
-        context.fillRect(0, (rank * height) / H, 2 + ((tau[i] - 1) / (tauMax - 1)) * (width - 4), height / H + 0.5);
+        const length = Math.min(1, (used[i] - 1) / (tauMax - 1));
+        context.fillRect(0, (rank * height) / H, 2 + length * (width - 4), height / H + 0.5);
       });
       if (!selected) return;
       const [top, bottom] = selected.map((rank) => (rank * height) / H);

@@ -1,6 +1,6 @@
 "use strict";
 // Three ways to know the parity of the last N bits, as wiring diagrams in which bits travel. Nothing here is trained:
-// each machine does exactly what its equation in chapter 9 says. Every <div class="live explore" data-figure="wiring">
+// each machine does exactly what its equation in chapter 6 says. Every <div class="live explore" data-figure="wiring">
 // becomes a figure; plain script, so that it works from file://.
 (() => {
   const N = 8, STEPS = 32; // that the chart below a diagram shows
@@ -176,7 +176,7 @@
     const bottom = N * h + 6;
     return `<svg class="wiring-log" viewBox="0 0 ${WIDTH} ${bottom + 30}" role="img" aria-label="${described}">${rows}
       ${word(40, N * h / 2 + 3, "held", "end")}${word(40, bottom + 11, "answer", "end")}
-      ${word(left, bottom + 27, `${STEPS} steps ago`)}${word(WIDTH, bottom + 27, "now", "end")}</svg>`;
+      ${word(left, bottom + 27, `${STEPS - 1} steps ago`)}${word(WIDTH, bottom + 27, "now", "end")}</svg>`;
   }
 
   function machineHtml(about, id) {
@@ -235,6 +235,7 @@
         this.visible = entry.isIntersecting;
         this.wait();
       }).observe(root);
+      document.addEventListener("visibilitychange", () => this.wait());
     }
 
     draw() {
@@ -273,7 +274,7 @@
 
     wait() {
       clearTimeout(this.timer);
-      if (!this.running || !this.visible) return;
+      if (!this.running || !this.visible || document.hidden) return;
       this.timer = setTimeout(() => {
         this.move();
         this.wait();
@@ -315,8 +316,7 @@
       const to = { ArrowUp: at + 1, ArrowRight: at + 1, ArrowDown: at - 1, ArrowLeft: at - 1, Home: 0, End: buttons.length - 1 }[event.key];
       if (!buttons[to]) return;
       event.preventDefault();
-      event.target.tabIndex = -1;
-      buttons[to].tabIndex = 0;
+      buttons.forEach((button, i) => (button.tabIndex = i === to ? 0 : -1));
       buttons[to].focus();
     }
 
