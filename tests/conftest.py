@@ -1,5 +1,6 @@
 """Small networks that train in a second."""
 
+import resource
 import shutil
 import sys
 import warnings
@@ -34,6 +35,12 @@ def small_config() -> TrainConfig:
         max_n=6,
         measure_steps=100,
     )
+
+
+@pytest.fixture(autouse=True)
+def a_seed_for_what_has_none() -> None:
+    """A test draws the same, whichever ran before it."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture(autouse=True)
@@ -157,6 +164,13 @@ def killed_before_write(writes: int, monkeypatch: pytest.MonkeyPatch) -> Iterato
     with monkeypatch.context() as patch:
         patch.setattr(files, "write_atomically", write_or_die)
         yield
+
+
+def memory_now() -> int:
+    """KiB of the process, which is from now on the most that it has had (Linux forgets what was before)."""
+    if Path("/proc/self/clear_refs").exists():
+        Path("/proc/self/clear_refs").write_text("5")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def published_state(neurons: int = 6, heads: int = 100) -> dict[str, torch.Tensor]:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ import pytest
 import typer
 
 import tsrnn
-from tsrnn import recurrence, zoo
+from tsrnn import recurrence, retraining, training, zoo
 from tsrnn.cli import app, main
 from tsrnn.files import remove, write, write_table
 from tsrnn.training import train
@@ -133,6 +134,41 @@ def test_without_a_number_a_run_goes_on_or_takes_the_first_free(tmp_path, comman
     # no seed: the first that can go on, or else a new one
     assert "network 1, seed 5" in command(*train[:-1], "2", *base)[1]
     assert "network 3, seed" in command(*train, *base)[1]
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_ctrl_c_says_how_to_go_on(begun, tmp_path, command, monkeypatch):
+    def interrupted(chosen, *_, **__):
+        if begun:
+            chosen()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "train_together", interrupted)
+    code, _, errors = command(*"train -c single -nn 8 -s 3".split(), "-b", tmp_path)
+    told = "the same command with -s 3 goes on from there" if begun else "nothing was trained yet"
+    assert code == 130 and told in errors and errors.count("\n") == 1
+
+
+def test_a_network_begins_from_a_checkpoint_and_is_retrained(trained, command, tmp_path, monkeypatch):
+    words = "train -nn 20 -s 5 --max-n 4".split()
+    start = trained / "rnn_N2_N5.safetensors"
+    code, _, errors = command(*words[:-1], 6, "--from", start, "-b", tmp_path / "new")
+    assert code == 0, errors
+    assert zoo.index(tmp_path / "new")["from"].tolist() == [f"{trained.name}/{start.name}"]
+    monkeypatch.setattr(retraining, "retrain", partial(retraining.retrain, steps=2, batch_size=16))
+    words = ("retrain", trained, "--start", 5, "--on", 5, "--epochs", 1)
+    assert f"{trained.name}: retrained" in command(*words)[1]
+    assert f"{trained.name}: complete" in command(*words)[1]
+
+
+def test_a_checkpoint_by_both_of_its_n(trained, command):
+    words = ("evaluate", "--variant", "neurons20", "-b", trained.parent, "--batches", 1, "--n-min")
+    code, said, errors = command(*words, 2, "--n-max", 5)
+    assert code == 0 and said.split()[-3] == "5", errors
+    code, _, errors = command(*words, 2)
+    assert code == 2 and "n-min = 2: give --n-max as well" in errors
+    code, _, errors = command(*words, 3, "--n-max", 5)
+    assert code == 2 and "no rnn_N3_N5 in" in errors
 
 
 def test_networks_are_listed_measured_and_verified(tmp_path, command):

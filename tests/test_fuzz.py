@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from conftest import memory_now
 
 from tsrnn import InputError, zoo
 from tsrnn.files import CHECKSUMS, read_checksums, read_table, write_checksums
@@ -102,7 +103,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def little_memory():
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = memory_now()
     yield
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**20  # KiB
 

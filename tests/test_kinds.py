@@ -4,6 +4,8 @@ Or what was given can be used after all. But never an error of Python's, torch's
 """
 
 import inspect
+import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,33 +35,41 @@ FEWEST = probes.Scale(40, FEW, batches=1, beyond=1)
 ASKED = {"model": MODEL, "task": "parity"}
 SHIFTS = decoding.shifts(MODEL, "parity", 3, sequences=8)
 PATH = Path("no_folder")
+TRAINED = TrainConfig(
+    neurons=6, steps=2, batch_size=8, test_batches=1, promotion=0.0, max_n=3, measure_steps=40, seed=1
+)
+THERE = Path(TRAINED.folder())  # in the folder where each test is
+NETWORKS = pd.DataFrame(
+    {"network": [THERE.name], "curriculum": "cumulative", "task": "parity", "variant": "neurons6"}
+    | {"number": [1], "seed": [1]}
+)
 QUIET = {"epochs": 1, "progress": False}
 
 # A function, and arguments that it can begin with; what is not among them keeps its default
 CALLS = [
     (catalogue.list_models, {"base_path": Path()}),
     (catalogue.find, {"network": "x"}),
-    (catalogue.find_checkpoint, {"network": "x", "n": 2}),
-    (catalogue.load, {"network": "x"}),
+    (catalogue.find_checkpoint, {"network": THERE, "n": 3}),
+    (catalogue.load, {"network": THERE}),
     (zoo.load_model, dict(zip(["curriculum_type", "task"], ["single", "parity"], strict=True))
      | {"network_number": 1, "N_min": 2, "N_max": 2}),
     (zoo.load_any, {"path": PATH}),
     (zoo.load_checkpoint, {"path": PATH}),
     (zoo.load_published, {"path": PATH}),
-    (zoo.checkpoints, {"folder": PATH}),
+    (zoo.checkpoints, {"folder": THERE}),
     (zoo.index, {"base_path": PATH}),
-    (zoo.gather, {"networks": pd.DataFrame({"network": []}), "base": PATH, "name": "history"}),
-    (zoo.kept, {"networks": pd.DataFrame({"network": []}), "base": PATH}),
+    (zoo.gather, {"networks": NETWORKS, "base": Path(), "name": "history"}),
+    (zoo.kept, {"networks": NETWORKS, "base": Path()}),
     (zoo.save_checkpoint, {"model": MODEL, "folder": PATH, "task": "parity"}),
-    (train, {"config": TrainConfig(), "runs": 0}),
+    (train, {"config": TRAINED, "runs": 1, "base_path": Path(), "progress": False}),
     (retraining.retrain, {**ASKED, "ns": [2], **QUIET, "steps": 1, "test_batches": 1}),
     (probes.robustness, {**ASKED, "scale": FEWEST}),
     (probes.readouts, {**ASKED, "scale": FEWEST}),
-    (retraining.add_retraining, {"folder": PATH, "start": 2, "ns": [2], **QUIET}),
-    (replay.replay, {"folder": PATH, **QUIET}),
-    (probes.add_missing, {"folder": PATH}),
-    (card, {"folder": PATH}),
-    (evaluation.verify, {"folder": PATH}),
+    (retraining.add_retraining, {"folder": THERE, "start": 3, "ns": [3], **QUIET}),
+    (replay.replay, {"folder": THERE, **QUIET}),
+    (probes.add_missing, {"folder": THERE, "progress": False, "scale": FEWEST}),
+    (card, {"folder": THERE}),
+    (evaluation.verify, {"folder": THERE, "batches": 1}),
     (evaluation.accuracy, {**ASKED, "batches": 1, "batch_size": 4}),
     (evaluation.accuracy_by_k, {**ASKED, "model": HELD, "ks": [1]}),
     (evaluation.forgetting, {**ASKED, "batches": 1}),
@@ -123,12 +133,25 @@ CASES = [
 ]
 
 
+@pytest.fixture(scope="session")
+def trained_base(tmp_path_factory):
+    base = tmp_path_factory.mktemp("base")
+    train(TRAINED, base_path=base, progress=False)
+    return base
+
+
+@pytest.fixture
+def here(trained_base, tmp_path, monkeypatch):
+    """The folder where a test is, with `THERE`."""
+    shutil.copytree(trained_base, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(retraining, "retrain", partial(retraining.retrain, steps=1, batch_size=4))
+    return tmp_path
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("function, given, name", CASES)
-def test_an_argument_of_a_wrong_kind_is_refused_in_a_line_or_can_be_used(
-    function, given, name, tmp_path, monkeypatch
-):
-    monkeypatch.chdir(tmp_path)
+def test_an_argument_of_a_wrong_kind_is_refused_in_a_line_or_can_be_used(function, given, name, here):
     for kind, value in VALUES.items():
         try:
             function(**given | {name: value})
@@ -140,9 +163,17 @@ def test_an_argument_of_a_wrong_kind_is_refused_in_a_line_or_can_be_used(
         assert kind not in ("object", "complex", "function", "class"), f"{name} = {kind} was taken"
 
 
-def test_what_is_refused_is_refused_before_anything_is_written(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+@pytest.mark.parametrize(
+    "function, given", [call for call in CALLS if any(x is THERE for x in call[1].values())]
+)
+def test_what_they_begin_with_is_taken(function, given, here):
+    """Or of the arguments that are looked at later nothing would be asked."""
+    function(**given)
+
+
+def test_what_is_refused_is_refused_before_anything_is_written(here):
+    before = {path: path.read_bytes() for path in here.rglob("*") if path.is_file()}
     for function, given, name in (case.values for case in CASES):
         with pytest.raises(InputError):
             function(**given | {name: object()})
-    assert not list(tmp_path.iterdir())
+    assert {path: path.read_bytes() for path in here.rglob("*") if path.is_file()} == before

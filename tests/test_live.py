@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,7 +46,9 @@ def test_the_page_gets_the_networks_of_the_zoo(script):
         W = model.W[0].detach().clone().fill_diagonal_(0)
         assert torch.equal(decode(stored["W"], "<f2").view(500, 500), W)  # as the checkpoint keeps it
         assert torch.equal(decode(stored["tau"], "<f4"), model.effective_tau[0])
+        assert torch.equal(decode(stored["rank_tau"], "<f4"), model.tau[0])
         assert torch.equal(decode(stored["bias"], "<f4"), model.b[0] + model.b_in[0])
+        assert torch.equal(decode(stored["w_in"], "<f4"), model.w_in[0])
 
 
 def test_it_is_small_and_the_same_every_time(script, tmp_path):
@@ -71,6 +74,7 @@ def test_only_standard_networks_of_the_same_n_are_shown(tmp_path):
     config = TrainConfig(
         neurons=20, steps=2, test_batches=1, batch_size=8, promotion=0.0, max_n=3, measure_steps=100
     )
-    train(config, base_path=tmp_path, progress=False)
+    for kind in ("cumulative", "single"):
+        train(replace(config, curriculum=kind), base_path=tmp_path, progress=False)
     with pytest.raises(InputError, match="no N that both"):
         live.chosen(tmp_path)

@@ -1,6 +1,7 @@
 """Each check of notebooks and site finds what it is for, and only that."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -270,8 +271,10 @@ def test_what_a_tool_cannot_do_is_said_in_a_line(program, arguments, said, tmp_p
 def test_every_tool_answers_help_and_does_nothing_else():
     """Each ends with a program of `tsrnn.command`, which reads the arguments first."""
     for path in TOOLS.glob("*.py"):
-        ends = path.read_text().rpartition('if __name__ == "__main__":')[2]
-        assert path.name == "kernels.py" or "    run" in ends, path.name
+        begins, guard, ends = path.read_text().partition('if __name__ == "__main__":\n')
+        if path.name != "kernels.py":
+            assert guard and re.fullmatch(r"    run(_one)?\(.*\)\n", ends), path.name
+            assert not re.search(r"^(main|app|run|run_one)\(", begins, re.MULTILINE), path.name
 
 
 def test_a_sweep_writes_over_what_a_sweep_wrote(tmp_path, ended, monkeypatch):

@@ -78,11 +78,12 @@ def find_checkpoint(network: str | Path, n: int | None = None, base_path: str | 
     kept = {largest_n(path): path for path in zoo.checkpoints(folder)}
     if not kept:
         raise InputError(f"no checkpoint in {folder}")
-    if n is not None and integer("N", n, 1, LARGEST_N) not in kept:
+    n = max(kept) if n is None else integer("N", n, 1, LARGEST_N)
+    if n not in kept:
         raise InputError(
             f"no checkpoint of {folder.name} at N = {n}: choose one of {', '.join(map(str, kept))}"
         )
-    return kept[max(kept) if n is None else n]
+    return kept[n]
 
 
 @check_kinds
