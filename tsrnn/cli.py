@@ -140,7 +140,7 @@ def train(
         str,
         typer.Option(
             help="Of an lstm or gru: published (Adam, 300 steps of 64 sequences of fair bits, -1 or 1), or "
-            "matched (as the leaky networks)."
+            "matched (as the leaky networks, but by Adam)."
         ),
     ] = "published",
     k: Annotated[

@@ -48,8 +48,10 @@ ADAM = {
     "steps": 300,
     "max_epochs": 100,
 }
+# Data, batches and epochs of the leaky networks, by the optimiser of the LSTM: by theirs gated ones do not begin
+MATCHED = SGD | {name: ADAM[name] for name in ("optimiser", "learning_rate", "momentum")}
 # By whether the network is gated, and its protocol
-PROTOCOLS = {(False, "published"): SGD, (True, "published"): ADAM, (True, "matched"): SGD}
+PROTOCOLS = {(False, "published"): SGD, (True, "published"): ADAM, (True, "matched"): MATCHED}
 OF_PROTOCOL: Any = None  # the default of a setting that a protocol gives a value
 # Settings that an older config.json lacks: it means their defaults
 LATER = ("protocol", "k", "optimiser")
