@@ -48,7 +48,7 @@ ADAM = {
     "steps": 300,
     "max_epochs": 100,
 }
-# Data, batches and epochs of the leaky networks, and the optimiser of the LSTM: by theirs a GRU does not begin
+# Data, batches and epochs of the leaky networks, but the optimiser of the LSTM: by theirs a GRU stays put
 MATCHED = SGD | {name: ADAM[name] for name in ("optimiser", "learning_rate", "momentum")}
 # By whether the network is gated, and its protocol
 PROTOCOLS = {(False, "published"): SGD, (True, "published"): ADAM, (True, "matched"): MATCHED}
