@@ -118,6 +118,18 @@ def test_networks_with_the_same_seeds_are_compared_in_pairs():
     assert paired.value == other.value
     assert paired.test()["p"] < 0.05 < other.test()["p"]
     assert paired.test()["low"] > 0 > other.test()["low"]
+    several = replace(paired, simulations=(paired, paired)).unpaired()
+    assert not several.is_paired and not any(one.is_paired for one in several.simulations)
+    assert several.test()["p"] == pytest.approx(other.test()["p"])
+
+
+@pytest.mark.parametrize("seeds, told", [([1, 2, 1, 2], True), ([5, 2, 5, 2], True), ([1, 2, 1, 3], False)])
+def test_networks_of_one_number_are_pairs_if_they_are_of_one_seed(seeds, told, tmp_path):
+    rows = pd.DataFrame({"task": "parity", "variant": "", "number": [1, 2, 1, 2], "seed": seeds})
+    nets = Networks(rows, tmp_path, "parity")
+    others = (rows.assign(task="dms", seed=range(4)), rows.assign(variant="neurons20", seed=range(4)))
+    nets.everything = pd.concat([rows, *others])  # which are never set beside them
+    assert nets.numbers_tell_seeds is told
 
 
 def test_holm_rejects_what_its_step_down_rejects():

@@ -145,6 +145,7 @@ def here(trained_base, tmp_path, monkeypatch):
     """The folder where a test is, with `THERE`."""
     shutil.copytree(trained_base, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TSRNN_ZOO", str(tmp_path))  # where base_path = None writes
     monkeypatch.setattr(retraining, "retrain", partial(retraining.retrain, steps=1, batch_size=4))
     return tmp_path
 

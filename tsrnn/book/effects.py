@@ -63,9 +63,10 @@ class Networks:
 
     @cached_property
     def numbers_tell_seeds(self) -> bool:
-        """Whether networks of a number, for this task, have the same seed: only then they are pairs."""
+        """Whether networks like these, of one number and whatever curriculum, are of one seed: are pairs."""
         index = self.everything
-        return bool((index[index["task"] == self.task].groupby("number")["seed"].nunique() <= 1).all())
+        alike = (index["task"] == self.task) & index["variant"].isin(set(self.index["variant"]))
+        return bool((index[alike].groupby("number")["seed"].nunique() <= 1).all())
 
     @cached_property
     def robustness(self) -> pd.DataFrame:
@@ -353,8 +354,9 @@ def largest_published(task: str, *conditions: tuple[str, float | None]) -> Publi
 def fixed_tau(nets: Networks, needs: int, kind: str, tau: float) -> Effect:
     """Epochs to N with τ fixed, more than with τ trained, as a share; seeds that both have, in pairs."""
     rows = nets.others(kind, f"tau{tau:g}")
-    if rows.empty or not nets.numbers_tell_seeds:
+    if rows.empty:
         return Effect()
+    trained = nets.index[nets.index["curriculum"] == kind]
     fixed = zoo.gather(rows, nets.base, "history").assign(curriculum="fixed")
     fixed = fixed[fixed["promoted"].astype(bool)]
     h = pd.concat([promoted(nets, (kind,)), fixed])
@@ -362,7 +364,8 @@ def fixed_tau(nets: Networks, needs: int, kind: str, tau: float) -> Effect:
     if n is None:
         return Effect()
     a, b = (per_network(h[h["N_max"] == n], which, "epoch") for which in ("fixed", kind))
-    return Effect({k: a[k] / b[k] - 1 for k in a if k in b}, None, n)
+    seeds, others = (index.set_index("number")["seed"].to_dict() for index in (rows, trained))
+    return Effect({k: a[k] / b[k] - 1 for k in a if k in b and seeds[k] == others[k]}, None, n)
 
 
 def fixed_tau_largest(nets: Networks, needs: int, kind: str, tau: float) -> Effect:
