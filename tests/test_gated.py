@@ -6,8 +6,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-import typer
-import yaml
 from conftest import everything, killed_before_write
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -20,8 +18,7 @@ from tsrnn.analysis.interventions import Stream, ablation, perturbation
 from tsrnn.analysis.simulate import Protocol
 from tsrnn.analysis.timescales import timescales
 from tsrnn.batches import Batch, draw_batch
-from tsrnn.cli import app
-from tsrnn.config import TrainConfig, networks_of
+from tsrnn.config import TrainConfig
 from tsrnn.evaluation import new_readouts, verify
 from tsrnn.files import read_json, read_table
 from tsrnn.gated import GatedRNN
@@ -267,16 +264,3 @@ def test_a_readers_own_network_is_analysed():
     wrong.states = lambda bits: bits
     with pytest.raises(InputError, match=r"states\(bits\) of Own is .*return \(T, B, H\)"):
         timescales(wrong, Protocol(200, trials=2))
-
-
-def test_every_profile_of_the_workflow_can_be_trained():
-    """Each condition makes networks, and is made of options of `tsrnn train`."""
-    profiles = yaml.safe_load((ROOT / "workflow" / "config.yaml").read_text())["profiles"]
-    train_command = next(c for name, c in typer.main.get_command(app).commands.items() if name == "train")
-    there = {name for p in train_command.params for name in p.opts}
-    folders = []
-    for conditions in profiles.values():
-        for options, networks in map(networks_of, conditions):
-            assert {f"--{name}" for name in options} <= there
-            folders += [network.folder() for network in networks]
-    assert "single_dms_gru_matched_network_2" in folders

@@ -57,6 +57,8 @@ def test_options_are_those_of_the_commands():
     there = {name: {opt for p in commands[name].params for opt in p.opts} for name in ("train", "retrain")}
     assert {f"--{name}" for name in OPTIONS} <= there["train"] and set(OPTIONS) <= vars(TrainConfig()).keys()
     assert RETRAIN_OPTIONS.keys() <= there["retrain"]
+    appendix = [network.folder() for c in CONFIG["profiles"]["appendix"] for network in networks_of(c)[1]]
+    assert "single_dms_gru_matched_network_2" in appendix
     with pytest.raises(InputError, match="networks = 'x'"):
         networks_of(FINE | {"networks": "x"})
 

@@ -283,7 +283,7 @@
 
     play(on) {
       this.running = on;
-      this.root.querySelector("[data-do=play]").textContent = on ? "Pause" : "Run";
+      this.show();
       this.wait();
     }
 
