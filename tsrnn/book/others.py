@@ -110,17 +110,24 @@ def through_training(index: pd.DataFrame, base: Path) -> pd.DataFrame:
 
 
 def figure(index: pd.DataFrame, base: Path) -> Figure:
-    """A panel for each measure of `through_training`: a line per network, wide and pale for standard ones."""
+    """A panel for each measure of `through_training`: a line per network, wide and pale for standard ones.
+
+    Beside mean τ what is published of the others, where anything is.
+    """
     table, colours = through_training(index, base), palette(index)
     new = index[~index["kind"].isin(STANDARD.values())]
     largest = (new if len(new) else index)["solved N"].max()
     looks = dict(zip(new["kind"].map(model_of).unique(), LOOKS, strict=False))
     looks[""] = {"lw": 6, "alpha": 0.3}
+    known = paper.TABLE[(paper.TABLE["quantity"] == "mean tau") & paper.TABLE["task"].isin(new["task"])]
+    known = known[known["variant"].isin(new["variant"]) & (known["N"] <= largest)]
     fig, axes = plt.subplots(2, 2, figsize=(6, 5.2), sharex=True)
     for ax, name in zip(axes.flat, table["measure"].unique(), strict=False):
         rows = table[(table["measure"] == name) & (table["N"] <= largest)]
         for (kind, _), line in rows.groupby(["kind", "number"], sort=False):
             ax.plot(line["N"], line["value"], color=colours[str(kind)], **looks[model_of(str(kind))])
+        if name == "mean τ (steps)":
+            plotting.marks(ax, known)
         ax.set(xlabel="N solved" if ax in axes[-1] else "", ylabel=name)
         plotting.whole_numbers(ax.xaxis)
     for kind in STANDARD.values():
