@@ -72,7 +72,7 @@
             ${number("to", "last unit, counted from the slowest", 1, neurons, 2 * FEW)} ${remove("range", "Remove")}</p>
           <p class="live-small">counted from the slowest; or drag along the strip of τ beside a map.</p></fieldset>
         <fieldset><legend>Alter what is remembered</legend>
-          <p>${button("shift", "the bit", 'data-what="bit"')} of ${number("lag", "steps ago", 0, N - 1, 0)} steps ago</p>
+          <p>${button("shift", "the bit", 'data-what="bit"')} of ${number("lag", "steps ago", 0, N - 2, 0)} steps ago</p>
           <p>${button("shift", "the sum", 'data-what="sum"')} of the last ${number("m", "bits in the sum", 2, N, 5)} bits</p>
           <p class="live-small">The bits stay as they were. Only the state is moved, as if this one thing had been otherwise.
             To flip the bit itself, press it above.</p></fieldset>
