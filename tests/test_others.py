@@ -97,7 +97,7 @@ def test_networks_are_those_of_the_folder_and_their_numbers_those_of_its_files()
     ]
     shares = [rows.sort_values("N_max")["value"].iloc[-1] for rows in tables]
     assert found["LSTM", "single"] == pytest.approx(100 * np.mean(shares))
-    assert list(found.index.levels[0]) == ["GRU", "LSTM", "standard"] and len(found) == 6
+    assert list(found.index.levels[0]) == ["GRU", "GRU, matched", "LSTM", "standard"] and len(found) == 8
     n = comparison_n(Networks(standard, base, "parity").readouts)
     assert synthesis.evidence(Networks(standard, base, "parity"), n)["value"].notna().all()
 
