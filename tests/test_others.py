@@ -89,6 +89,8 @@ def test_networks_are_those_of_the_folder_and_their_numbers_those_of_its_files()
     over = value["tau_net"][value["tau_net"] > 1]
     assert times["sliding", 1, 41, "median τ_net (steps)"] == pytest.approx(over.median())
     assert times["sliding", 1, 41, "answers changed (%)"] == pytest.approx(100 * value["ladder"].item())
+    nothing = others.models_in_words(standard[:0], base, pd.DataFrame(columns=["kind"]))
+    assert set(nothing.values()) == {"No such network is here yet"}
     gated = others.networks(standard, base, "parity", others.models("gated"))
     found = others.ladder_pairs(others.at_the_end(gated, base)).set_index(["model", "curriculum"])["value"]
     tables = [

@@ -304,6 +304,9 @@ def models_in_words(index: pd.DataFrame, base: Path, shares: pd.DataFrame) -> di
     Returns:
         reached: how far each got, in how many epochs; ladder: what share of a ladder's answers change.
     """
+    none = "No such network is here yet"
+    if index.empty:
+        return {"reached": none, "ladder": none}
     done = solved(index, base).sort_values("N", kind="stable").groupby(["kind", "number"], sort=False).last()
     reached = [
         f"{kind} to N = {paper.span(t['N'])} in {paper.span(t['epoch'])} epochs (n = {len(t)})"
@@ -312,7 +315,6 @@ def models_in_words(index: pd.DataFrame, base: Path, shares: pd.DataFrame) -> di
     ]
     here = shares[shares["kind"].isin(index["kind"])].itertuples()
     ladder = "; ".join(f"{row.share} ({row.kind}, N = {row.N})" for row in here)
-    none = "No such network is here yet"
     return {
         "reached": "; ".join(reached) or none,
         "ladder": f"Of the answers that a ladder would change, {ladder} do" if ladder else none,
